@@ -1,0 +1,30 @@
+// Package control is the rulebook's frame: what a control is, and how a profile's controls are
+// evaluated over an inventory. The controls themselves are in plan/control/docker.
+// There is no API promise before v1.
+package control
+
+import (
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+)
+
+// Control is one rule: the state it wants, why, what it may break, and how it is judged.
+// Exactly one of Host and Container is set.
+type Control struct {
+	ID    string // "docker/no-new-privileges": stable; benchmark numbers move between versions, so they are data
+	Title string // the state it wants, as a sentence without a full stop
+	Why   string // the threat, for the person whose service is about to be restarted
+	Risk  string // what the change can break
+	Fix   string // how it is fixed and undone
+	// Refs: "cis-docker-1.2.0", "cis-docker-1.6.0", "cis-docker-1.8.0", and "stride" with its letters ("E", "S,E").
+	Refs map[string]string
+	// Severity: low, medium, high.
+	Severity plan.RiskLevel
+	// Params the control understands, with defaults.
+	Params []profile.Param
+	// Host judges the daemon or host files.
+	Host func(h *inventory.Host, p profile.Params) []plan.Finding
+	// Container judges one container. Only containers that could be inspected are passed.
+	Container func(h *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding
+}

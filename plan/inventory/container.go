@@ -1,0 +1,213 @@
+package inventory
+
+import (
+	"encoding/json"
+	"time"
+
+	"docker-harden/plan"
+)
+
+// Container is one container, running or not.
+type Container struct {
+	ID   string `json:"id"`   // full
+	Name string `json:"name"` // without the leading slash
+	// Raw is the engine's whole inspect answer at the negotiated API version, so that no field is lost.
+	Raw json.RawMessage `json:"raw"`
+	// Inspect is the part of Raw that controls read.
+	Inspect Inspect `json:"-"`
+	Owner   Owner   `json:"owner"`
+	// Proc is what the kernel says of the container's processes; nil when it is not running or
+	// could not be read (then ProcProblem says why).
+	Proc        *Proc  `json:"proc,omitempty"`
+	ProcProblem string `json:"proc_problem,omitempty"`
+	Usage       *Usage `json:"usage,omitempty"`
+	// UsageProblem says why Usage is nil for a running container.
+	UsageProblem string `json:"usage_problem,omitempty"`
+	// Layer is what was written into the writable layer; nil when it could not be read.
+	Layer        *Layer `json:"layer,omitempty"`
+	LayerProblem string `json:"layer_problem,omitempty"`
+	// Problem says why the container could not be inspected; then only ID and Name are set.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Resource is the container's plan resource.
+func (c *Container) Resource() plan.Resource { return plan.Container(c.Name, c.ID) }
+
+// Running reports whether the container has a process (paused and restarting count as running).
+func (c *Container) Running() bool { return c.Inspect.State.Running }
+
+// Inspect is the subset of GET /containers/{id}/json that controls read. Pointers and slices keep
+// the engine's difference between null, empty and set.
+type Inspect struct {
+	Created string `json:"Created"`
+	Image   string `json:"Image"` // image id
+	Driver  string `json:"Driver"`
+	State   struct {
+		Status     string `json:"Status"` // created, running, paused, restarting, exited, dead
+		Running    bool   `json:"Running"`
+		Paused     bool   `json:"Paused"`
+		Restarting bool   `json:"Restarting"`
+		OOMKilled  bool   `json:"OOMKilled"`
+		PID        int    `json:"Pid"`
+		StartedAt  string `json:"StartedAt"`
+		Health     *struct {
+			Status string `json:"Status"`
+		} `json:"Health"`
+	} `json:"State"`
+	RestartCount    int    `json:"RestartCount"`
+	AppArmorProfile string `json:"AppArmorProfile"`
+	Config          struct {
+		User        string            `json:"User"`
+		Image       string            `json:"Image"` // as given at create: a tag or an id
+		Labels      map[string]string `json:"Labels"`
+		Tty         bool              `json:"Tty"`
+		StopTimeout *int              `json:"StopTimeout"`
+		StopSignal  string            `json:"StopSignal"`
+		Entrypoint  []string          `json:"Entrypoint"`
+		Cmd         []string          `json:"Cmd"`
+	} `json:"Config"`
+	HostConfig struct {
+		Binds             []string          `json:"Binds"`
+		NetworkMode       string            `json:"NetworkMode"`
+		PidMode           string            `json:"PidMode"`
+		IpcMode           string            `json:"IpcMode"`
+		UTSMode           string            `json:"UTSMode"`
+		UsernsMode        string            `json:"UsernsMode"`
+		AutoRemove        bool              `json:"AutoRemove"`
+		Privileged        bool              `json:"Privileged"`
+		ReadonlyRootfs    bool              `json:"ReadonlyRootfs"`
+		PublishAllPorts   bool              `json:"PublishAllPorts"`
+		PortBindings      map[string][]Port `json:"PortBindings"`
+		CapAdd            []string          `json:"CapAdd"`
+		CapDrop           []string          `json:"CapDrop"`
+		SecurityOpt       []string          `json:"SecurityOpt"`
+		VolumesFrom       []string          `json:"VolumesFrom"`
+		Links             []string          `json:"Links"`
+		Tmpfs             map[string]string `json:"Tmpfs"`
+		Memory            int64             `json:"Memory"`
+		MemorySwap        int64             `json:"MemorySwap"`
+		MemoryReservation int64             `json:"MemoryReservation"`
+		NanoCPUs          int64             `json:"NanoCpus"`
+		CPUShares         int64             `json:"CpuShares"`
+		CPUQuota          int64             `json:"CpuQuota"`
+		PidsLimit         *int64            `json:"PidsLimit"`
+		Runtime           string            `json:"Runtime"`
+		RestartPolicy     struct {
+			Name              string `json:"Name"`
+			MaximumRetryCount int    `json:"MaximumRetryCount"`
+		} `json:"RestartPolicy"`
+	} `json:"HostConfig"`
+	Mounts      []Mount `json:"Mounts"` // sorted by Destination: the engine's order is random
+	GraphDriver struct {
+		Name string            `json:"Name"`
+		Data map[string]string `json:"Data"`
+	} `json:"GraphDriver"`
+	NetworkSettings struct {
+		Ports    map[string][]Port `json:"Ports"`
+		Networks map[string]struct {
+			IPAddress string `json:"IPAddress"`
+		} `json:"Networks"`
+	} `json:"NetworkSettings"`
+}
+
+// Port is one published address.
+type Port struct {
+	HostIP   string `json:"HostIp"`
+	HostPort string `json:"HostPort"`
+}
+
+// Mount is one entry of the engine's merged mount list.
+type Mount struct {
+	Type        string `json:"Type"`
+	Name        string `json:"Name,omitempty"`
+	Source      string `json:"Source"`
+	Destination string `json:"Destination"`
+	Mode        string `json:"Mode"`
+	RW          bool   `json:"RW"`
+	Propagation string `json:"Propagation"`
+}
+
+// OwnerKind says which tool made a container and will make it again.
+type OwnerKind string
+
+// The owners.
+const (
+	OwnedByNobody     OwnerKind = ""
+	OwnedByCompose    OwnerKind = "compose"
+	OwnedBySwarm      OwnerKind = "swarm"
+	OwnedByKubernetes OwnerKind = "kubernetes"
+	OwnedBySystemd    OwnerKind = "systemd"
+)
+
+// Owner is who made a container. Name is the Compose project and service ("shop/web"), the Swarm
+// service, the pod, or the systemd unit.
+type Owner struct {
+	Kind OwnerKind `json:"kind,omitempty"`
+	Name string    `json:"name,omitempty"`
+}
+
+// Proc is the truth of the kernel for a running container. Everything is read from /proc of the
+// engine's pid namespace; nothing is executed in the container.
+type Proc struct {
+	// Init is the container's first process.
+	Init Process `json:"init"`
+	// All are every process in the container's cgroup at the time of reading, Init included.
+	All []Process `json:"all"`
+	// Namespaces shared with the host's first process: "net", "pid", "ipc", "uts", "user".
+	SharedNamespaces []string `json:"shared_namespaces"`
+	// ReadOnlyRoot is the mount option of / in the container's mount namespace.
+	ReadOnlyRoot bool `json:"read_only_root"`
+	// Limits as the kernel holds them; -1 is unlimited, nil could not be read.
+	MemoryLimit *int64 `json:"memory_limit"`
+	PidsLimit   *int64 `json:"pids_limit"`
+	CPUShares   *int64 `json:"cpu_shares"` // cgroup v1 cpu.shares, or the v2 weight converted to shares
+	AppArmor    string `json:"apparmor,omitempty"`
+}
+
+// Process is one process of a container.
+type Process struct {
+	PID        int    `json:"pid"`
+	Name       string `json:"name"` // comm
+	UID        int    `json:"uid"`  // effective, as seen from the host
+	NoNewPrivs bool   `json:"no_new_privs"`
+	Seccomp    int    `json:"seccomp"` // 0 off, 1 strict, 2 filter
+	CapEff     uint64 `json:"cap_eff"`
+	CapPrm     uint64 `json:"cap_prm"`
+	CapInh     uint64 `json:"cap_inh"`
+	CapBnd     uint64 `json:"cap_bnd"`
+	CapAmb     uint64 `json:"cap_amb"`
+	Exe        string `json:"exe"`                   // path inside the container
+	Setuid     bool   `json:"setuid"`                // the executable has the setuid or setgid bit
+	FileCaps   bool   `json:"file_caps"`             // the executable carries file capabilities
+	ExeProblem string `json:"exe_problem,omitempty"` // why Setuid and FileCaps are not known
+}
+
+// Usage is how much memory and how many processes a container was seen to use.
+type Usage struct {
+	Samples int           `json:"samples"`
+	Window  time.Duration `json:"window_ns"`
+	Uptime  time.Duration `json:"uptime_ns"`
+	// WorkingSet is the largest usage minus inactive file cache seen, bytes.
+	WorkingSet int64 `json:"working_set"`
+	// Unreclaimable is the largest anon + shmem + unreclaimable kernel memory seen, bytes.
+	Unreclaimable int64 `json:"unreclaimable"`
+	// Peak is the kernel's own high-water mark, bytes; it includes page cache. 0: not known.
+	Peak int64 `json:"peak"`
+	// OOMKills counted by the kernel in this container's cgroup.
+	OOMKills int64 `json:"oom_kills"`
+	// Pids is the largest number of processes and threads seen.
+	Pids int64 `json:"pids"`
+	// PidsPeak is the kernel's high-water mark (pids.peak, Linux 6.6 and later); 0: not known.
+	PidsPeak int64 `json:"pids_peak"`
+}
+
+// Layer is the content of a container's writable layer, read from the overlay upper directory
+// without mount points and what the engine itself puts there.
+type Layer struct {
+	Files int64 `json:"files"` // files, directories and deletions
+	Bytes int64 `json:"bytes"`
+	// Paths are the first written paths inside the container, sorted, at most 20.
+	Paths []string `json:"paths,omitempty"`
+	// Truncated is true when there was too much to walk; then Files and Bytes are lower bounds.
+	Truncated bool `json:"truncated,omitempty"`
+}

@@ -1,0 +1,54 @@
+package plan
+
+// Step is one transaction on one resource: done whole or undone whole.
+type Step struct {
+	// ID is the resource's target name; a plan has at most one step a resource.
+	ID       string   `json:"id"`
+	Kind     Kind     `json:"kind"`
+	Resource Resource `json:"resource"`
+	Changes  []Change `json:"changes"`
+	// Controls that asked for the changes, sorted.
+	Controls []string `json:"controls"`
+	// After are the IDs of steps that must be done before this one.
+	After  []string `json:"after,omitempty"`
+	Effect Effect   `json:"effect"`
+	Risk   Risk     `json:"risk"`
+	Notes  []string `json:"notes,omitempty"`
+	// Sees is the fingerprint the step was planned on; another one now means the step is stale.
+	Sees Fingerprint `json:"sees"`
+	// Basis is what Sees was made from, so that staleness can be explained field by field.
+	Basis Basis `json:"basis"`
+}
+
+// Effect is what people notice while the step runs.
+type Effect struct {
+	// Downtime is the estimated time in seconds during which the resource's service is away.
+	Downtime float64 `json:"downtime_seconds"`
+	// Text says it in words: "live, no downtime", "about 2 s downtime".
+	Text string `json:"text"`
+}
+
+// Reversibility is the worst of the step's changes, and the notes of those that are not exact.
+// A recreate keeps the old container, so its step is always exact.
+func (s Step) Reversibility() (Reversibility, []string) {
+	if s.Kind == KindRecreate {
+		return Exact, nil
+	}
+	worst, notes := Exact, []string(nil)
+	for _, c := range s.Changes {
+		switch c.Reversibility {
+		case None:
+			worst = None
+		case Functional:
+			if worst == Exact {
+				worst = Functional
+			}
+		default:
+			continue
+		}
+		if c.ReverseNote != "" {
+			notes = append(notes, c.Path+": "+c.ReverseNote)
+		}
+	}
+	return worst, notes
+}

@@ -50,6 +50,7 @@ func Build(in Input) (*Plan, error) {
 	for _, f := range in.Findings {
 		known[f.Resource] = true
 	}
+	in.Select.Rules = in.Rules
 	keep, err := in.Select.filter(known)
 	if err != nil {
 		return nil, err

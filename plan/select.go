@@ -16,7 +16,7 @@ type Selection struct {
 	Only, SkipControls []string
 	// MaxRisk leaves out steps with a higher risk; empty: no limit.
 	MaxRisk RiskLevel
-	// Rules resolve benchmark numbers and short ids; required when controls are named.
+	// Rules resolve benchmark numbers and short ids; Build fills them in.
 	Rules map[string]Rule
 }
 

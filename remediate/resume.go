@@ -1,0 +1,85 @@
+package remediate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"docker-harden/plan"
+	"docker-harden/remediate/journal"
+)
+
+// ResumeRequest says how to finish.
+type ResumeRequest struct {
+	OnFailure OnFailure
+	// Basis observes the steps that were not begun: a stale one is not made, and all is undone.
+	Basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
+}
+
+// Resume finishes the newest generation if it is unfinished: an apply that was interrupted goes on
+// forward, one that had begun to roll back goes on back. It says which in Outcome.State.
+// With nothing unfinished it does nothing and returns journal.ErrNone.
+func (r *Runner) Resume(ctx context.Context, q ResumeRequest) (Outcome, error) {
+	unlock, err := r.lock(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
+	gen, err := r.Store.Latest()
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !gen.Unfinished() {
+		return Outcome{Generation: gen.N, State: string(gen.State())},
+			fmt.Errorf("%w: generation %d is %s; there is nothing to resume", journal.ErrNone, gen.N, gen.State())
+	}
+	j, err := r.Store.Reopen(gen.N)
+	if err != nil {
+		return Outcome{Generation: gen.N}, err
+	}
+	x := r.begin(gen, j, len(gen.Begin.Steps))
+	err = x.resume(ctx, q)
+	x.close()
+	return *x.out, err
+}
+
+func (x *run) resume(ctx context.Context, q ResumeRequest) error {
+	if err := x.journal.Write(journal.Resumed, "", nil); err != nil {
+		return err
+	}
+	if x.gen.GoingBack() {
+		if err := x.undo(context.WithoutCancel(ctx), nil, RollbackRequest{Basis: q.Basis}); err != nil {
+			return fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
+		}
+		return nil
+	}
+	var rest, half []plan.Step
+	for _, s := range x.gen.Begin.Steps {
+		switch x.gen.Step(s.ID).Phase {
+		case journal.StepDone:
+			x.out.Done = append(x.out.Done, s.ID)
+		case journal.StepPrepared:
+			half, rest = append(half, s), append(rest, s)
+		default:
+			rest = append(rest, s)
+		}
+	}
+	// A half-done step is undone first and then made whole: one way through each handler, not two.
+	for _, s := range half {
+		if err := x.undoStep(context.WithoutCancel(ctx), x.gen, s, RollbackRequest{Basis: q.Basis}); err != nil {
+			return x.recover(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
+		}
+	}
+	stale, err := staleSteps(ctx, rest, q.Basis)
+	if err == nil && len(stale) > 0 {
+		err = &StaleError{Steps: stale}
+	}
+	if err != nil {
+		return x.recover(context.WithoutCancel(ctx), rest[0], err, RollbackOnFailure)
+	}
+	err = x.forward(ctx, rest, q.OnFailure)
+	if err != nil && errors.Is(err, ErrInterrupted) {
+		return err
+	}
+	return err
+}

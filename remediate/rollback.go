@@ -1,0 +1,191 @@
+package remediate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"docker-harden/plan"
+	"docker-harden/remediate/journal"
+)
+
+// RollbackRequest says what to undo and how.
+type RollbackRequest struct {
+	Generation int // 0: the newest that has something to undo
+	// Targets narrow the rollback, as in plan.Resource.Match.
+	Targets []string
+	// Exact asks for exact undos where the usual one is functional.
+	Exact bool
+	// Force undoes resources although they were changed since.
+	Force bool
+	// Basis, when set, observes a resource after its exact undo: a second proof, against the plan's own record.
+	Basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
+}
+
+// Rollback undoes a generation, newest step first, and goes on past a step that cannot be undone.
+// The error is nil only when every step was undone and proven; it then is as far back as
+// Outcome.Restored says for each step.
+func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, error) {
+	unlock, err := r.lock(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
+	gen, err := r.revertible(q)
+	if err != nil {
+		return Outcome{}, err
+	}
+	only, err := chosen(gen, q.Targets)
+	if err != nil {
+		return Outcome{Generation: gen.N}, err
+	}
+	j, err := r.Store.Reopen(gen.N)
+	if err != nil {
+		return Outcome{Generation: gen.N}, err
+	}
+	x := r.begin(gen, j, 0)
+	err = x.undo(context.WithoutCancel(ctx), only, q)
+	x.close()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
+	}
+	return *x.out, err
+}
+
+// revertible finds the generation to undo and refuses one that a newer generation stands on.
+func (r *Runner) revertible(q RollbackRequest) (*journal.Generation, error) {
+	all, err := r.Store.List()
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(all)
+	var newer []*journal.Generation
+	for _, gen := range all {
+		if gen.Err != nil && (q.Generation == 0 || q.Generation == gen.N) {
+			return nil, gen.Err
+		}
+		if q.Generation == gen.N || q.Generation == 0 && len(gen.UndoOrder()) > 0 {
+			return gen, standsAlone(gen, newer, q)
+		}
+		newer = append(newer, gen)
+	}
+	if q.Generation == 0 {
+		return nil, fmt.Errorf("%w: nothing was applied that is not rolled back already", journal.ErrNone)
+	}
+	return nil, fmt.Errorf("%w: there is no generation %d; docker-harden history lists them", journal.ErrNone, q.Generation)
+}
+
+func standsAlone(gen *journal.Generation, newer []*journal.Generation, q RollbackRequest) error {
+	if q.Force {
+		return nil
+	}
+	for _, n := range newer {
+		for _, s := range n.UndoOrder() {
+			for _, mine := range gen.UndoOrder() {
+				if s.ID == mine.ID {
+					return fmt.Errorf("%w: generation %d changed %s after generation %d; roll back %d first", ErrRefused, n.N, s.ID, gen.N, n.N)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func chosen(gen *journal.Generation, targets []string) ([]string, error) {
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	steps, err := narrow(gen.Begin.Steps, targets, nil)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, s := range steps {
+		ids = append(ids, s.ID)
+	}
+	return ids, nil
+}
+
+// undo undoes the steps that may have changed something, newest first; only limits it to these ids.
+func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error {
+	gen, err := x.Store.Load(x.gen.N)
+	if err != nil {
+		return err
+	}
+	steps := gen.UndoOrder()
+	if only != nil {
+		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(only, s.ID) })
+	}
+	x.total = len(steps)
+	var failures *multierror.Error
+	for i, s := range steps {
+		x.index = i + 1
+		if err := x.undoStep(ctx, gen, s, q); err != nil {
+			x.out.Incomplete = append(x.out.Incomplete, s.ID)
+			failures = multierror.Append(failures, err)
+			continue
+		}
+		x.out.Undone = append(x.out.Undone, s.ID)
+	}
+	if failures.ErrorOrNil() != nil {
+		return multierror.Append(failures, x.journal.WriteError(journal.RollbackIncomplete, "", failures)).ErrorOrNil()
+	}
+	if only == nil {
+		return x.journal.Write(journal.RolledBack, "", nil)
+	}
+	return nil
+}
+
+func (x *run) undoStep(ctx context.Context, gen *journal.Generation, s plan.Step, q RollbackRequest) error {
+	h, err := x.handler(s)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	x.emit(s, PhaseUndo, "", start, nil)
+	if err := x.journal.Write(journal.Undoing, s.ID, nil); err != nil {
+		return x.undoFailed(s, start, err)
+	}
+	state := gen.Step(s.ID)
+	restored, err := h.Undo(ctx, s, Record{Undo: state.Undo, Notes: state.Notes, Exact: q.Exact, Force: q.Force})
+	if err == nil && restored.How == plan.Exact {
+		err = proveBasis(ctx, s, q)
+	}
+	if err != nil {
+		return x.undoFailed(s, start, err)
+	}
+	if err := x.journal.Write(journal.Undone, s.ID, restored); err != nil {
+		return x.undoFailed(s, start, err)
+	}
+	x.out.Restored[s.ID] = restored
+	x.emit(s, PhaseUndone, string(restored.How), start, nil)
+	return nil
+}
+
+func (x *run) undoFailed(s plan.Step, start time.Time, cause error) error {
+	err := &StepError{Step: s.ID, During: "undo", Err: cause}
+	x.emit(s, PhaseUndoFailed, "", start, err)
+	return errors.Join(err, x.journal.WriteError(journal.UndoFailed, s.ID, cause))
+}
+
+// proveBasis compares the resource with what the plan saw before the step.
+func proveBasis(ctx context.Context, s plan.Step, q RollbackRequest) error {
+	if q.Basis == nil || q.Force {
+		return nil
+	}
+	now, ok, err := q.Basis(ctx, s.Resource)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s after its rollback: %w", s.ID, err)
+	}
+	if !ok {
+		return fmt.Errorf("%s does not exist after its rollback", s.ID)
+	}
+	if moved := s.Basis.Moved(now); len(moved) > 0 {
+		return fmt.Errorf("%s is not as it was: %v differ from before the apply", s.ID, moved)
+	}
+	return nil
+}

@@ -35,7 +35,7 @@ type Finding struct {
 	// Notes are lines printed under the step ("2 files in the writable layer are carried over").
 	Notes []string `json:"notes,omitempty"`
 	// Downtime is the estimated time in seconds during which the resource's service is away, for recreates.
-	Downtime float64 `json:"downtime_seconds,omitempty"`
+	Downtime  float64    `json:"downtime_seconds,omitempty"`
 	Exception *Exception `json:"exception,omitempty"`
 }
 

@@ -1,0 +1,69 @@
+# Everything a newcomer needs: make help.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+TOOLS    = $(GO) tool -modfile=.ci/tools.mod
+PREFIX  ?= /usr/local
+PLUGINS ?= /usr/libexec/docker/cli-plugins
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Install what tests and demo need (docker.io and friends, through apt)
+	@.ci/deps
+
+.PHONY: build
+build: ## Build bin/docker-harden
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/docker-harden ./cmd/docker-harden
+
+.PHONY: demo
+demo: deps build ## Show plan, apply, verify and rollback on an isolated Docker host, then remove it
+	@CGO_ENABLED=0 $(GO) build -o bin/testhost ./cmd/testhost
+	@bin/testhost run --workload -- sh fixtures/demo/demo.sh
+
+.PHONY: test
+test: deps ## Run every test; needs root, starts its own isolated Docker hosts
+	$(GO) run ./cmd/testhost images
+	$(GO) test -count=1 -p 2 -timeout 25m ./...
+
+.PHONY: race
+race: deps ## Run every test under the race detector
+	$(GO) test -race -count=1 -p 2 -timeout 40m ./...
+
+.PHONY: bench
+bench: deps ## Measure planning and recreate against what the engine itself needs (docs/performance.md)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./plan/inventory ./remediate/docker/container
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for 30 s each
+	@set -e; for f in $$(grep -rlE '^func Fuzz' --include=*_test.go .); do \
+		for n in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$f); do \
+			$(GO) test -run '^$$' -fuzz "^$$n\$$" -fuzztime 30s ./$$(dirname $$f); done; done
+
+.PHONY: check
+check: ## Format, vet, staticcheck, module and generated docs
+	@test -z "$$($(TOOLS) gofumpt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(TOOLS) staticcheck ./...
+	$(GO) mod tidy -diff
+	$(GO) run ./cmd/docker-harden controls list --format markdown | diff -u docs/controls.md -
+
+.PHONY: update
+update: ## Rewrite golden files and generated docs
+	$(GO) test ./plan/... ./cmd/docker-harden -update
+	$(GO) run ./cmd/docker-harden controls list --format markdown > docs/controls.md
+
+.PHONY: install
+install: build ## Install docker-harden, also as the Docker CLI plugin "docker harden"
+	install -D -m 0755 bin/docker-harden $(DESTDIR)$(PREFIX)/bin/docker-harden
+	install -d $(DESTDIR)$(PLUGINS)
+	ln -sf $(PREFIX)/bin/docker-harden $(DESTDIR)$(PLUGINS)/docker-harden
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin

@@ -51,7 +51,8 @@ func TestBuildMergesAndOrders(t *testing.T) {
 		{"nothing fails", []plan.Finding{{Control: "x", Resource: web, Status: plan.Pass}}, ""},
 		{
 			"a manual finding makes no step",
-			[]plan.Finding{{Control: "x", Resource: web, Status: plan.Manual, Changes: []plan.Change{change("a", "1", "2", plan.KindUpdate)}}}, "",
+			[]plan.Finding{{Control: "x", Resource: web, Status: plan.Manual, Changes: []plan.Change{change("a", "1", "2", plan.KindUpdate)}}},
+			"",
 		},
 		{
 			"one step a container, the costliest kind wins",

@@ -1,0 +1,230 @@
+package profile
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// embeddedCatalog knows every control that an embedded profile names, with the parameters they set.
+func embeddedCatalog(t *testing.T) Catalog {
+	t.Helper()
+	c := Catalog{}
+	id := regexp.MustCompile(`(?m)^  (docker/[a-z-]+):`)
+	for _, name := range Names() {
+		data, ok := Embedded(name)
+		if !ok {
+			t.Fatalf("profile %s is not embedded", name)
+		}
+		for _, m := range id.FindAllStringSubmatch(string(data), -1) {
+			c[m[1]] = nil
+		}
+	}
+	c["docker/capabilities"] = []Param{{Name: "drop", Type: TypeList}, {Name: "drop-all", Type: TypeBool, Default: true}}
+	return c
+}
+
+func TestEmbeddedProfiles(t *testing.T) {
+	c := embeddedCatalog(t)
+	level1 := []string{
+		"docker/capabilities", "docker/cpu-shares", "docker/daemon-json-mode", "docker/daemon-json-owner",
+		"docker/daemon-no-new-privileges", "docker/engine-socket", "docker/experimental", "docker/host-ipc",
+		"docker/host-network", "docker/host-pid", "docker/host-userns", "docker/host-uts", "docker/icc",
+		"docker/insecure-registries", "docker/live-restore", "docker/log-level", "docker/memory-limit",
+		"docker/no-new-privileges", "docker/pids-limit", "docker/privileged", "docker/read-only-rootfs",
+		"docker/restart-policy", "docker/seccomp", "docker/userland-proxy",
+	}
+	want := map[string][]string{
+		"baseline": {"docker/capabilities", "docker/daemon-no-new-privileges", "docker/log-level",
+			"docker/memory-limit", "docker/no-new-privileges"},
+		"cis-level1": level1,
+		"cis-level2": level1,
+	}
+	for name, ids := range want {
+		p, err := Open(name, c)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for id := range p.Controls {
+			got = append(got, id)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(ids, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if p.Name != name || p.Description == "" || p.Source != "embedded:"+name+".yaml" {
+			t.Errorf("%s: name %q, source %q, description %q", name, p.Name, p.Source, p.Description)
+		}
+	}
+	entries, err := embedded.ReadDir("embedded")
+	if err != nil || len(entries) != len(Names()) {
+		t.Errorf("%d files are embedded, %d are named (%v)", len(entries), len(Names()), err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	here, etc := t.TempDir(), t.TempDir()
+	t.Chdir(here)
+	write := func(path, name string) {
+		text := "format: " + Format + "\nname: " + name + "\ncontrols: {docker/icc: {}}\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(here, "mine.yaml"), "here")
+	write(filepath.Join(etc, "mine.yaml"), "etc")
+	write(filepath.Join(etc, "site.yaml"), "site")
+	if err := syscall.Mkfifo(filepath.Join(here, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("large.yaml", make([]byte, maxSize+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ open, name, want string }{
+		{"mine.yaml", "here", ""},
+		{"./mine.yaml", "here", ""},
+		{"mine", "etc", ""},
+		{"site", "site", ""},
+		{"site.yaml", "site", ""},
+		{"", "", "cannot open profile: its name is empty"},
+		{"cis-levl1", "", `unknown profile "cis-levl1": no such file here or in ` + etc + `; did you mean "cis-level1"?`},
+		{"strict", "", `unknown profile "strict": no such file here or in ` + etc + `; embedded are baseline, cis-level1, cis-level2`},
+		{"./no.yaml", "", `cannot open profile "./no.yaml": open ./no.yaml: no such file or directory`},
+		{"pipe", "", `cannot open profile "pipe": pipe is not a regular file`},
+		{".", "", `cannot open profile ".": . is not a regular file`},
+		{"large.yaml", "", "large.yaml: it has 1048577 bytes; a profile may have 1048576"},
+	}
+	for _, tt := range tests {
+		p, err := open(tt.open, etc, testCatalog())
+		switch {
+		case tt.want != "":
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("%q:\n got %v\nwant %s", tt.open, err, tt.want)
+			}
+		case err != nil || p.Name != tt.name:
+			t.Errorf("%q: %v %v", tt.open, p, err)
+		}
+	}
+}
+
+// uncomment activates every control that Init wrote as a comment.
+func uncomment(text string) string {
+	return regexp.MustCompile(`(?m)^  # ((?:docker|one|two)/|  )`).ReplaceAllString(text, "  $1")
+}
+
+func TestInit(t *testing.T) {
+	dir := t.TempDir()
+	parent := header(`controls:
+  log-level: {params: {level: warn}}
+  memory-limit: {params: {floor: 100000001}}
+  capabilities: {}
+`)
+	if err := os.WriteFile(filepath.Join(dir, "site.yaml"), []byte(parent), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var docs []ControlDoc
+	for id, params := range testCatalog() {
+		docs = append(docs, ControlDoc{ID: id, Title: "The state\nof " + id, Params: params})
+	}
+	slices.SortFunc(docs, func(a, b ControlDoc) int { return strings.Compare(a.ID, b.ID) })
+	var out strings.Builder
+	if err := initFrom(&out, "site", dir, docs); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	path := filepath.Join(dir, "new.yaml")
+	load := func(text string) *Profile {
+		t.Helper()
+		p, err := Load([]byte(text), path, testCatalog())
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		return p
+	}
+	if p := load(text); len(p.Controls) != 3 || len(p.Overrides)+len(p.Exceptions) != 0 {
+		t.Errorf("as written it has %d controls, want the 3 of the parent", len(p.Controls))
+	}
+	for _, want := range []string{
+		"  # The state of docker/log-level (on)\n  # docker/log-level:\n  #   params:\n  #     level: warn   # info or warn or error\n",
+		"  # The state of docker/icc (off)\n  # docker/icc: {}\n",
+		"  #     floor: 100000001   # size, 6MiB to 1TiB: the smallest limit\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("missing %q in\n%s", want, text)
+		}
+	}
+	all := load(uncomment(text))
+	site, err := open("site", dir, testCatalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, spec := range testCatalog() {
+		got, on := all.ParamsFor(id, "", spec)
+		want, _ := site.ParamsFor(id, "", spec)
+		if diff := cmp.Diff(want, got); diff != "" || !on {
+			t.Errorf("%s: on %v after removing the comment marks\n%s", id, on, diff)
+		}
+	}
+	tail := strings.NewReplacer("# - ", "- ", "\n#   ", "\n  ").Replace(initTail)
+	c := testCatalog()
+	c["docker/privileged"] = nil
+	if p, err := Load([]byte(header("controls: {icc: {}}\n"+tail)), path, c); err != nil || len(p.Overrides) != 1 || len(p.Exceptions) != 1 {
+		t.Errorf("the examples do not load: %v", err)
+	}
+}
+
+func TestInitRefuses(t *testing.T) {
+	for from, want := range map[string]string{
+		"../x": `cannot extend "../x": give the name of a profile (baseline, cis-level1, cis-level2), not a path`,
+		"nope": `unknown profile "nope"`,
+	} {
+		var out strings.Builder
+		err := initFrom(&out, from, t.TempDir(), nil)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || out.Len() > 0 {
+			t.Errorf("%s: %v, wrote %q", from, err, out.String())
+		}
+	}
+}
+
+func TestFormatValueRoundTrip(t *testing.T) {
+	tests := []struct {
+		value any
+		spec  Param
+	}{
+		{true, Param{Type: TypeBool}},
+		{int64(-3), Param{Type: TypeInt}},
+		{1.25, Param{Type: TypeFloat}},
+		{float64(3), Param{Type: TypeFloat}},
+		{"plain", Param{Type: TypeText}},
+		{"off", Param{Type: TypeText}},
+		{"12", Param{Type: TypeText}},
+		{"", Param{Type: TypeText}},
+		{"*: # \"x\" é", Param{Type: TypeText}},
+		{"Null", Param{Type: TypeText}},
+		{int64(0), Param{Type: TypeSize}},
+		{int64(3 << 29), Param{Type: TypeSize}},
+		{int64(12345), Param{Type: TypeSize}},
+		{[]string{"A", "on", "*"}, Param{Type: TypeList}},
+		{[]string{}, Param{Type: TypeList}},
+	}
+	for _, tt := range tests {
+		tt.spec.Name = "v"
+		text := FormatValue(tt.value, tt.spec.Type)
+		p, err := Load([]byte(header("controls: {a/b: {params: {v: "+text+"}}}\n")), "t.yaml", Catalog{"a/b": {tt.spec}})
+		if err != nil {
+			t.Errorf("%v written as %s: %v", tt.value, text, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.value, p.Controls["a/b"].Params["v"]); diff != "" {
+			t.Errorf("written as %s: %s", text, diff)
+		}
+	}
+}

@@ -65,6 +65,8 @@ type Inspect struct {
 		StopSignal  string            `json:"StopSignal"`
 		Entrypoint  []string          `json:"Entrypoint"`
 		Cmd         []string          `json:"Cmd"`
+		Hostname    string            `json:"Hostname"`
+		WorkingDir  string            `json:"WorkingDir"`
 	} `json:"Config"`
 	HostConfig struct {
 		Binds             []string          `json:"Binds"`
@@ -202,7 +204,8 @@ type Usage struct {
 }
 
 // Layer is the content of a container's writable layer, read from the overlay upper directory
-// without mount points and what the engine itself puts there.
+// without mount points and what the engine itself puts there. A directory counts only when nothing
+// in it does: it was made, changed, or had a file for a while.
 type Layer struct {
 	Files int64 `json:"files"` // files, directories and deletions
 	Bytes int64 `json:"bytes"`

@@ -28,6 +28,10 @@ type Host struct {
 	Images     map[string]Image `json:"images"`     // by full image id, only those of the containers
 	Files      map[string]File  `json:"files"`      // by path; at least the daemon.json in force
 	Problems   []plan.Problem   `json:"problems,omitempty"`
+	// Redacted is true when secrets were masked. Then Bases holds what [Host.Basis] computed before,
+	// by resource: hashes must not be made from masked values.
+	Redacted bool                  `json:"redacted,omitempty"`
+	Bases    map[string]plan.Basis `json:"bases,omitempty"`
 	// Snapshot is true when the observation was read from a file.
 	Snapshot bool `json:"-"`
 }

@@ -1,0 +1,157 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+const (
+	maxLayerEntries = 20_000 // looked at; a larger layer is truncated
+	maxLayerPaths   = 20     // named
+)
+
+// engineMade are the paths that the engine and the runtime put into every writable layer, as mount
+// points or files of their own.
+var engineMade = []string{
+	"/.dockerenv", "/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
+	"/etc/mtab", "/run/.containerenv", "/sbin/docker-init", "/dev/console",
+}
+
+// layerWalk lists what a container wrote into its overlay upper directory.
+type layerWalk struct {
+	dir   string          // the upper directory, as this process opens it
+	skip  map[string]bool // paths whose whole content is not the container's
+	above map[string]bool // directories that exist because of a path below them
+	seen  int
+	layer Layer
+}
+
+// upperDir is the host path of a container's overlay upper directory.
+func upperDir(c *Container, r hostRoot) (string, error) {
+	if dir := c.Inspect.GraphDriver.Data["UpperDir"]; dir != "" {
+		return dir, nil
+	}
+	// With the containerd image store the engine does not tell; a running container's own mount does.
+	if c.Running() && c.Inspect.State.PID > 0 {
+		if data, err := readLimited(r.proc(c.Inspect.State.PID, "mountinfo"), maxProcFile); err == nil {
+			if top, ok := rootMount(parseMounts(data)); ok && top.upper() != "" {
+				return top.upper(), nil
+			}
+		}
+	}
+	driver := first(c.Inspect.GraphDriver.Name, c.Inspect.Driver, "unknown")
+	return "", fmt.Errorf("the writable layer of storage driver %s cannot be listed from outside", driver)
+}
+
+// readLayer lists a container's writable layer. It follows no link and reads no file.
+func readLayer(c *Container, r hostRoot) (*Layer, error) {
+	upper, err := upperDir(c, r)
+	if err != nil {
+		return nil, err
+	}
+	real, _, err := r.resolve(upper)
+	if err != nil {
+		return nil, err
+	}
+	w := &layerWalk{dir: r.join(real), skip: map[string]bool{}, above: map[string]bool{"/": true}}
+	for _, name := range engineMade {
+		w.exclude(name)
+	}
+	for _, m := range c.Inspect.Mounts {
+		w.exclude(m.Destination)
+	}
+	for name := range c.Inspect.HostConfig.Tmpfs {
+		w.exclude(name)
+	}
+	if dir := c.Inspect.Config.WorkingDir; dir != "" {
+		// The engine makes the working directory where the image has none.
+		w.exempt(dir)
+	}
+	if _, err := w.walk("/"); err != nil {
+		return nil, fmt.Errorf("cannot list the writable layer: %s", permission(err))
+	}
+	slices.Sort(w.layer.Paths)
+	return &w.layer, nil
+}
+
+func (w *layerWalk) exclude(name string) {
+	w.skip[path.Clean("/"+name)] = true
+	w.exempt(path.Dir(path.Clean("/" + name)))
+}
+
+func (w *layerWalk) exempt(dir string) {
+	for dir = path.Clean("/" + dir); dir != "/"; dir = path.Dir(dir) {
+		w.above[dir] = true
+	}
+}
+
+// walk counts what is below a directory and reports whether anything was.
+func (w *layerWalk) walk(dir string) (found bool, err error) {
+	entries, err := w.list(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, entry := range entries {
+		if w.seen >= maxLayerEntries {
+			w.layer.Truncated = true
+			return found, nil
+		}
+		w.seen++
+		name := path.Join(dir, entry.Name())
+		if w.skip[name] {
+			continue
+		}
+		if !entry.IsDir() {
+			found = w.count(name, entry) || found
+			continue
+		}
+		inside, err := w.walk(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return found, err
+		}
+		if !inside && !w.above[name] {
+			inside = w.count(name, entry)
+		}
+		found = found || inside
+	}
+	return found, nil
+}
+
+// list reads a directory, sorted, but never more than may still be looked at.
+func (w *layerWalk) list(dir string) ([]fs.DirEntry, error) {
+	// O_NOFOLLOW: a running container may swap a directory for a link at any moment.
+	f, err := os.OpenFile(w.dir+strings.TrimSuffix(dir, "/"), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(maxLayerEntries - w.seen + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, cause(err)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// count adds one path; false if it is gone already.
+func (w *layerWalk) count(name string, entry fs.DirEntry) bool {
+	info, err := entry.Info()
+	if err != nil {
+		return false
+	}
+	w.layer.Files++
+	if info.Mode().IsRegular() {
+		w.layer.Bytes += info.Size()
+	}
+	if len(w.layer.Paths) < maxLayerPaths {
+		w.layer.Paths = append(w.layer.Paths, name)
+	}
+	return true
+}

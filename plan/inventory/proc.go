@@ -1,0 +1,254 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// unlimited is how [Proc] writes "no limit".
+const unlimited = -1
+
+// v1Unlimited is from where on a cgroup v1 memory limit means none: the largest multiple of a
+// page that fits, for pages up to 64 KiB.
+const v1Unlimited = 1<<63 - 1<<16
+
+// namespaces are those [Proc.SharedNamespaces] speaks of.
+var namespaces = []string{"net", "pid", "ipc", "uts", "user"}
+
+// ReadProc reads what the kernel says of the container whose first process is pid. root is where
+// the host's own / is found ("" for this machine); pid counts in that host's pid namespace.
+//
+// A namespace counts as shared with the host when the host's process 1 has it, or, except for the
+// user namespace, the process whose root was given (/proc/PID/root).
+func ReadProc(root string, pid int) (*Proc, error) {
+	r := procReader{root: hostRoot(root)}
+	if err := r.prepare(0); err != nil {
+		return nil, err
+	}
+	return r.read(pid)
+}
+
+// procReader reads the truth of many containers of one host.
+type procReader struct {
+	root  hostRoot
+	mount hierarchies
+	host  []map[string]string // namespaces of the host
+}
+
+// prepare learns what is the same for all containers. engine is the engine's pid: containers that
+// share namespaces "with the host" share those of the engine. 0: not known.
+func (r *procReader) prepare(engine int) error {
+	var err error
+	if r.mount, err = r.root.hierarchies(); err != nil {
+		return err
+	}
+	first, err := r.namespaces(1)
+	if err != nil {
+		return fmt.Errorf("cannot read the host's namespaces: %s", permission(err))
+	}
+	r.host = []map[string]string{first}
+	if engine == 0 && r.root.holder() != 0 {
+		engine = r.root.inner(r.root.holder())
+	}
+	if engine > 1 {
+		own, err := r.namespaces(engine)
+		if err != nil {
+			return fmt.Errorf("cannot read the engine's namespaces: %s", permission(err))
+		}
+		delete(own, "user")
+		r.host = append(r.host, own)
+	}
+	return nil
+}
+
+func (r *procReader) namespaces(pid int) (map[string]string, error) {
+	links := map[string]string{}
+	for _, name := range namespaces {
+		link, err := os.Readlink(r.root.proc(pid, "ns", name))
+		if errors.Is(err, fs.ErrNotExist) && name == "user" {
+			continue // a kernel without user namespaces
+		}
+		if err != nil {
+			return nil, cause(err)
+		}
+		links[name] = link
+	}
+	return links, nil
+}
+
+// read reads one container. The order matters little: everything that fails because the process
+// ended fails with "no such process".
+func (r *procReader) read(pid int) (*Proc, error) {
+	failed := func(err error) error {
+		return fmt.Errorf("cannot read process %d: %s", pid, permission(err))
+	}
+	first, err := r.process(pid)
+	if err != nil {
+		return nil, failed(err)
+	}
+	proc := &Proc{Init: first, AppArmor: r.appArmor(pid)}
+	own, err := r.namespaces(pid)
+	if err != nil {
+		return nil, failed(err)
+	}
+	for _, name := range namespaces {
+		if slices.ContainsFunc(r.host, func(host map[string]string) bool { return host[name] != "" && host[name] == own[name] }) {
+			proc.SharedNamespaces = append(proc.SharedNamespaces, name)
+		}
+	}
+	mounts, err := r.root.readProcFile("/proc", strconv.Itoa(pid), "mountinfo")
+	if err != nil {
+		return nil, failed(err)
+	}
+	if top, ok := rootMount(parseMounts(mounts)); ok {
+		proc.ReadOnlyRoot = top.readOnly()
+	}
+	groups, err := r.root.cgroups(pid)
+	if err != nil {
+		return nil, failed(err)
+	}
+	r.limits(proc, groups)
+	if proc.All, err = r.all(first, groups); err != nil {
+		return nil, failed(err)
+	}
+	return proc, nil
+}
+
+// all reads every process of the container's control group. Those that end meanwhile are left out.
+func (r *procReader) all(first Process, groups cgroups) ([]Process, error) {
+	list := []Process{first}
+	pids, err := r.pids(groups)
+	if err != nil {
+		return nil, err
+	}
+	for _, pid := range pids {
+		if pid == first.PID {
+			continue
+		}
+		p, err := r.process(pid)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b Process) int { return a.PID - b.PID })
+	return list, nil
+}
+
+// pids lists the processes of the container from any hierarchy in which it has a group of its own.
+func (r *procReader) pids(groups cgroups) ([]int, error) {
+	var last error
+	for _, controller := range []string{"pids", "memory", "devices", "name=systemd"} {
+		dir, _, err := r.mount.group(groups, controller)
+		if err != nil {
+			last = err
+			continue
+		}
+		return r.root.members(dir)
+	}
+	return nil, last
+}
+
+// process reads one process.
+func (r *procReader) process(pid int) (Process, error) {
+	status, err := r.root.readProcFile("/proc", strconv.Itoa(pid), "status")
+	if err != nil {
+		return Process{}, cause(err)
+	}
+	p, err := parseStatus(status)
+	if err != nil {
+		return Process{}, err
+	}
+	if strings.HasPrefix(statusField(status, "State"), "Z") {
+		return p, nil // it has ended: there is no executable any more
+	}
+	return p, r.executable(&p)
+}
+
+// executable looks at the file a process runs, through the kernel's own link to it, which also
+// works for files that were replaced and never follows a path made by the container. A process
+// without one has just ended, or is a thread of the kernel that works for the container: neither counts.
+func (r *procReader) executable(p *Process) error {
+	link := r.root.proc(p.PID, "exe")
+	name, err := os.Readlink(link)
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil {
+		p.ExeProblem = permission(err)
+		return nil
+	}
+	p.Exe = strings.TrimSuffix(name, " (deleted)")
+	info, err := os.Stat(link)
+	if err != nil {
+		p.ExeProblem = permission(err)
+		return nil
+	}
+	p.Setuid = info.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0
+	switch _, err := unix.Getxattr(link, "security.capability", nil); {
+	case err == nil:
+		p.FileCaps = true
+	case !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP):
+		p.ExeProblem = permission(err)
+	}
+	return nil
+}
+
+// appArmor is the profile a process is confined by; empty where AppArmor is not in the kernel.
+func (r *procReader) appArmor(pid int) string {
+	for _, file := range []string{"attr/apparmor/current", "attr/current"} {
+		data, err := r.root.readProcFile("/proc", strconv.Itoa(pid), file)
+		if err == nil {
+			return strings.TrimRight(string(data), "\n\x00")
+		}
+	}
+	return ""
+}
+
+// limits reads what the kernel enforces.
+func (r *procReader) limits(proc *Proc, groups cgroups) {
+	if dir, v2, err := r.mount.group(groups, "memory"); err == nil && v2 {
+		proc.MemoryLimit = r.root.number(dir, "memory.max")
+	} else if err == nil {
+		proc.MemoryLimit = r.root.number(dir, "memory.limit_in_bytes")
+		if proc.MemoryLimit != nil && *proc.MemoryLimit >= v1Unlimited {
+			*proc.MemoryLimit = unlimited
+		}
+	}
+	if dir, _, err := r.mount.group(groups, "pids"); err == nil {
+		proc.PidsLimit = r.root.number(dir, "pids.max")
+	}
+	if dir, v2, err := r.mount.group(groups, "cpu"); err == nil && v2 {
+		proc.CPUShares = sharesOf(r.root.number(dir, "cpu.weight"))
+	} else if err == nil {
+		proc.CPUShares = r.root.number(dir, "cpu.shares")
+	}
+}
+
+// sharesOf converts a cgroup v2 weight (1…10000) to shares (2…262144). Runtimes map many shares to
+// one weight, so the result is the largest that older ones map to it; the kernel's default weight
+// stands for the default of 1024 shares, which newer ones map to it.
+func sharesOf(weight *int64) *int64 {
+	if weight == nil {
+		return nil
+	}
+	const (
+		defaultWeight, defaultShares = 100, 1024
+		maxWeight, minShares, most   = 9999, 2, 262144
+	)
+	shares := int64(defaultShares)
+	if *weight != defaultWeight {
+		shares = min(most, minShares+(*weight*(most-minShares)+maxWeight-1)/maxWeight-1)
+	}
+	return &shares
+}

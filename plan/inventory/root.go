@@ -1,0 +1,108 @@
+package inventory
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// hostRoot is where the host's own / is found: "" for this machine, else a directory such as
+// /proc/PID/root. Symlinks are followed inside it, as a process living there would.
+type hostRoot string
+
+// maxLinks is how many symlinks one path may run through, as in the kernel.
+const maxLinks = 40
+
+// join is the host path as this process opens it. It resolves nothing: for paths without links
+// (everything below /proc and /sys) and for paths that resolve returned.
+func (r hostRoot) join(name string) string {
+	return strings.TrimSuffix(string(r), "/") + path.Clean("/"+name)
+}
+
+// resolve follows every symlink of a host path and returns the real path, seen from inside the root,
+// and the links it ran through in order. What does not exist is kept as it is written.
+func (r hostRoot) resolve(name string) (real string, links []string, err error) {
+	rest, real := strings.Split(path.Clean("/"+name), "/"), "/"
+	for len(rest) > 0 {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			real = path.Dir(real)
+			continue
+		}
+		next := path.Join(real, part)
+		target, err := os.Readlink(r.join(next))
+		if err != nil {
+			// Not a link, or not there: the caller's own open tells which.
+			real = next
+			continue
+		}
+		if links = append(links, next); len(links) > maxLinks {
+			return "", links, fmt.Errorf("cannot resolve %s: %w", name, syscall.ELOOP)
+		}
+		if path.IsAbs(target) {
+			real = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return real, links, nil
+}
+
+// readFile reads a host file through its symlinks, at most limit bytes.
+func (r hostRoot) readFile(name string, limit int64) ([]byte, error) {
+	real, _, err := r.resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return readLimited(r.join(real), limit)
+}
+
+// maxProcFile bounds what is read of one file in /proc or /sys.
+const maxProcFile = 4 << 20
+
+// readProcFile reads a file of /proc or /sys; these paths hold no links to resolve.
+func (r hostRoot) readProcFile(parts ...string) ([]byte, error) {
+	return readLimited(r.join(path.Join(parts...)), maxProcFile)
+}
+
+// proc is the path of a file of a process, as this process opens it.
+func (r hostRoot) proc(pid int, parts ...string) string {
+	return r.join(path.Join("/proc", strconv.Itoa(pid), path.Join(parts...)))
+}
+
+// holder is the pid, in this process's own /proc, of the process whose root this is: 0 when the
+// root is not of the form /proc/PID/root.
+func (r hostRoot) holder() int {
+	parts := strings.Split(path.Clean(string(r)), "/")
+	if len(parts) != 4 || parts[0] != "" || parts[1] != "proc" || parts[3] != "root" {
+		return 0
+	}
+	pid, err := strconv.Atoi(parts[2])
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+func readLimited(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("cannot read %s: larger than %d bytes", name, limit)
+	}
+	return data, nil
+}

@@ -1,0 +1,25 @@
+// Package host makes isolated Docker hosts for tests and for the demo: an engine
+// with its own /etc/docker, socket, images, bridge, firewall rules and processes,
+// on the real default paths, that leaves nothing behind.
+//
+// A host is a set of kernel namespaces with a small shell as PID 1. Inside, /etc,
+// /var/lib and /var/log are overlays, /run is empty, and /var/lib/docker lies on
+// the disk of the temporary directory. The engine is a bare process started
+// without flags, so /etc/docker/daemon.json is its whole configuration.
+//
+// Tests run inside the host: a package's TestMain calls Main, which runs the same
+// test binary again within one. A test then asks for the engine with Here. Tests
+// that cannot run inside start a further host with Start and look at it from
+// outside. Programs without a testing.TB use Launch.
+//
+// Whatever happens to the owner of a host (a failed test, a panic, a signal,
+// kill -9), a keeper process notices and removes processes, mounts, network,
+// control groups and files. Should the keeper be killed as well, the kernel
+// removes the processes with it and the next start sweeps up the rest.
+//
+// The package needs root, and docker.io, iproute2, iptables and util-linux of
+// Debian; images other than busybox also need mmdebstrap. Missing ones are named
+// with the apt command that installs them; nothing is skipped.
+//
+// There is no promise about this package's API before version 1.
+package host

@@ -1,0 +1,224 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+//go:embed keeper.sh
+var keeperScript string
+
+//go:embed namespace.sh
+var namespaceScript string
+
+// statePrefix starts the name of a host's directory and of its control groups.
+const statePrefix = "docker-harden-host-"
+
+// An Option changes what kind of host is started.
+type Option func(*options)
+
+type options struct{ systemd bool }
+
+// A keeper is the process that removes a host once its owner is gone.
+type keeper struct {
+	cmd    *exec.Cmd
+	hold   *os.File // closed: the keeper tears the host down
+	errors *bytes.Buffer
+	before *leftovers
+	once   sync.Once
+	result error
+}
+
+// Launch starts a host. Its engine is not started yet: see Boot. Close removes
+// the host, and the keeper does when this process ends without Close.
+func Launch(ctx context.Context, opts ...Option) (*Host, error) {
+	var o options
+	for _, set := range opts {
+		set(&o)
+	}
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	sweep(os.TempDir())
+	before, err := lookAround()
+	if err != nil {
+		return nil, err
+	}
+	state, lock, err := newState()
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	h := &Host{state: state, systemd: o.systemd}
+	if err := h.prepare(); err != nil {
+		return nil, errors.Join(err, removeState(state))
+	}
+	if err := h.start(ctx, lock); err != nil {
+		return nil, err
+	}
+	h.keeper.before = before
+	return h, nil
+}
+
+// newState makes the host's directory and takes its lock, which the keeper
+// inherits: a directory whose lock is free belongs to nobody.
+func newState() (string, *os.File, error) {
+	state, err := os.MkdirTemp("", statePrefix)
+	if err != nil {
+		return "", nil, fmt.Errorf("cannot make a directory for the host: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(state, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("cannot lock %s: %w", state, err)
+	}
+	return state, lock, nil
+}
+
+// prepare writes what the scripts read, then makes the control groups.
+func (h *Host) prepare() error {
+	groups, err := readCgroups(filepath.Base(h.state))
+	if err != nil {
+		return err
+	}
+	h.joins = groups.join
+	files := map[string]string{
+		"namespace.sh":  namespaceScript,
+		"hostname":      "testhost\n",
+		"cgroups.made":  lines(groups.made),
+		"cgroups.enter": lines(groups.enter),
+		"cgroups.mount": lines(groups.mount),
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(h.state, name), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("cannot prepare the host: %w", err)
+		}
+	}
+	return groups.create()
+}
+
+func lines(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return strings.Join(list, "\n") + "\n"
+}
+
+// start runs the keeper and waits until the host says that it is ready.
+func (h *Host) start(ctx context.Context, lock *os.File) error {
+	hold, release, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	k := &keeper{hold: release, errors: &bytes.Buffer{}}
+	k.cmd = exec.Command("/bin/sh", "-c", keeperScript, "keeper", h.state)
+	k.cmd.Env = append(os.Environ(), "PATH="+systemPath(os.Getenv("PATH")))
+	k.cmd.Dir = "/"
+	k.cmd.ExtraFiles = []*os.File{hold, lock}
+	k.cmd.Stderr = k.errors
+	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := k.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := k.cmd.Start(); err != nil {
+		release.Close()
+		return errors.Join(fmt.Errorf("cannot start the host's keeper: %w", err), removeState(h.state))
+	}
+	h.keeper = k
+	h.pid, err = awaitReady(ctx, out)
+	if err != nil {
+		_ = k.close()
+		return fmt.Errorf("cannot start the host: %w: %s", err, strings.TrimSpace(k.errors.String()))
+	}
+	return nil
+}
+
+// awaitReady reads the keeper's first line, "ready PID".
+func awaitReady(ctx context.Context, out io.Reader) (int, error) {
+	line := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(out).ReadString('\n')
+		line <- text
+	}()
+	timeout := time.NewTimer(30 * time.Second)
+	defer timeout.Stop()
+	select {
+	case text := <-line:
+		f := strings.Fields(text)
+		if len(f) != 2 || f[0] != "ready" {
+			return 0, errors.New("its namespaces could not be set up")
+		}
+		return strconv.Atoi(f[1])
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-timeout.C:
+		return 0, errors.New("its namespaces were not ready after 30 s")
+	}
+}
+
+// Close ends everything in the host, removes it, and reports whatever is left.
+func (h *Host) Close() error {
+	if h.keeper == nil {
+		return errors.New("internal error: only who started a host may close it")
+	}
+	h.keeper.once.Do(func() {
+		left := leftovers{}
+		ns, err := namespacesOf(h.pid)
+		h.keeper.result = errors.Join(err, h.keeper.close())
+		left, err = lookFor(h.state, ns, h.keeper.before)
+		h.keeper.result = errors.Join(h.keeper.result, err, left.err())
+	})
+	return h.keeper.result
+}
+
+// close lets the keeper do its work and waits for it.
+func (k *keeper) close() error {
+	k.hold.Close()
+	if err := k.cmd.Wait(); err != nil {
+		return fmt.Errorf("cannot remove the host: %w: %s", err, strings.TrimSpace(k.errors.String()))
+	}
+	return nil // unshare complains when its child is killed; that is no failure
+}
+
+// sweep removes what killed keepers left in dir.
+func sweep(dir string) {
+	states, _ := filepath.Glob(filepath.Join(dir, statePrefix+"*"))
+	for _, state := range states {
+		lock, err := os.OpenFile(filepath.Join(state, "lock"), os.O_RDWR, 0)
+		if err != nil {
+			continue // just being made, or just removed
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = removeState(state)
+		}
+		lock.Close()
+	}
+}
+
+// removeState removes a host's control groups and directory when no process is
+// left in it.
+func removeState(state string) error {
+	made, _ := os.ReadFile(filepath.Join(state, "cgroups.made"))
+	var errs []error
+	for _, dir := range strings.Fields(string(made)) {
+		errs = append(errs, removeCgroup(dir))
+	}
+	return errors.Join(append(errs, os.RemoveAll(state))...)
+}

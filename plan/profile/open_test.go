@@ -26,7 +26,7 @@ func embeddedCatalog(t *testing.T) Catalog {
 			c[m[1]] = nil
 		}
 	}
-	c["docker/capabilities"] = []Param{{Name: "drop", Type: TypeList}, {Name: "drop-all", Type: TypeBool, Default: true}}
+	c["docker/capabilities"] = []Param{{Name: "drop", Type: TypeList}, {Name: "drop_unused", Type: TypeBool, Default: true}}
 	return c
 }
 

@@ -29,6 +29,10 @@ exec sleep 2147483647
 // forever is how long a sample container sleeps.
 const forever = "2147483647"
 
+// pauseCommand sleeps and ends at once on SIGTERM, which a sleep that is PID 1
+// ignores: tests that stop containers would wait 10 s for each.
+const pauseCommand = `CMD ["sh","-c","trap exit TERM; sleep ` + forever + ` & wait"]`
+
 // Images lists the recipes of all sample images.
 func Images() []Image {
 	return append(smallImages(),
@@ -40,7 +44,7 @@ func Images() []Image {
 				{Path: "var/lib/nginx", Mode: 0o755, Dir: true},
 				{Path: "var/log/nginx", Mode: 0o755, Dir: true},
 			},
-			Changes: []string{`CMD ["nginx","-g","daemon off; error_log /dev/stderr;"]`, "EXPOSE 80", "STOPSIGNAL SIGQUIT"},
+			Changes: []string{`CMD ["nginx","-g","daemon off; error_log /dev/stderr;"]`, "EXPOSE 80"},
 		},
 		Image{
 			Name: "redis", About: "database: the entry script gives its data to redis and becomes that user",
@@ -63,11 +67,11 @@ func smallImages() []Image {
 	return []Image{
 		{
 			Name: "busybox", About: "a shell and small tools; sleeps as root",
-			Changes: []string{`CMD ["sleep","` + forever + `"]`},
+			Changes: []string{pauseCommand},
 		},
 		{
 			Name: "nonroot", About: "sleeps as user 65534, needs no capability",
-			Changes: []string{`CMD ["sleep","` + forever + `"]`, "USER 65534:65534"},
+			Changes: []string{pauseCommand, "USER 65534:65534"},
 		},
 		{
 			Name: "setuid", About: "starts as user 65534 and becomes user 1000 through a setuid-root program",
@@ -94,7 +98,7 @@ func smallImages() []Image {
 				{Path: "data", Mode: 0o750, UID: 1000, GID: 1000, Dir: true},
 				{Path: "data/hello", Mode: 0o640, UID: 1000, GID: 1000, Text: "from the image\n"},
 			},
-			Changes: []string{`CMD ["sleep","` + forever + `"]`, "VOLUME /data"},
+			Changes: []string{pauseCommand, "VOLUME /data"},
 		},
 	}
 }

@@ -1,0 +1,42 @@
+// Package docker holds the controls for a Docker host: one file a control, and here the list.
+//
+// A control judges what is effective wherever that can be read (the engine's answers, /proc and the
+// cgroups of a container's processes) and what is configured only where nothing runs; it says so.
+// Configured but not effective is a failure, and so is effective but not configured, because the
+// next start takes what is configured. There is no API promise before v1.
+package docker
+
+import "docker-harden/plan/control"
+
+// Controls are all controls, in benchmark order (CIS Docker Benchmark 1.6.0 and later).
+func Controls() []control.Control {
+	return []control.Control{
+		// 2: the engine
+		icc(),
+		logLevel(),
+		insecureRegistries(),
+		daemonNoNewPrivileges(),
+		liveRestore(),
+		userlandProxy(),
+		experimental(),
+		// 3: its files
+		daemonJSONOwner(),
+		daemonJSONMode(),
+		// 5: containers
+		capabilities(),
+		privileged(),
+		hostNetwork(),
+		memoryLimit(),
+		cpuShares(),
+		readOnlyRootfs(),
+		restartPolicy(),
+		hostPID(),
+		hostIPC(),
+		hostUTS(),
+		seccomp(),
+		noNewPrivileges(),
+		pidsLimit(),
+		hostUserns(),
+		engineSocket(),
+	}
+}

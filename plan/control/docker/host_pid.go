@@ -1,0 +1,29 @@
+package docker
+
+import (
+	"docker-harden/plan"
+	"docker-harden/plan/control"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+)
+
+func hostPID() control.Control {
+	return control.Control{
+		ID:    "docker/host-pid",
+		Title: "The container sees only its own processes",
+		Why:   "Information disclosure and elevation of privilege: with the host's process ids a container reads arguments and environments of other services and, as root, can signal or trace them.",
+		Risk:  "Nothing is changed: monitoring agents and debuggers need to see the host's processes.",
+		Fix:   "By hand: run it without --pid host, or accept the risk with an exception.",
+		Refs: map[string]string{
+			"cis-docker-1.2.0": "5.15", "cis-docker-1.6.0": "5.16", "cis-docker-1.8.0": "5.16", "stride": "I,E",
+		},
+		Severity: plan.RiskHigh,
+		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
+			return judgeNamespace(c, namespace{
+				control: "docker/host-pid", kernel: "pid", words: "the processes of the host", option: "--pid host",
+				ask:  "Is it an agent that has to see every process of the host",
+				mode: func(c *inventory.Container) string { return c.Inspect.HostConfig.PidMode },
+			})
+		},
+	}
+}

@@ -1,0 +1,72 @@
+package docker
+
+import (
+	"encoding/json"
+	"strings"
+
+	"docker-harden/plan"
+	"docker-harden/plan/control"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+)
+
+func logLevel() control.Control {
+	return control.Control{
+		ID:    "docker/log-level",
+		Title: "The engine logs at level info",
+		Why: "Repudiation: below info the engine does not record what was started, stopped or refused, so an attack leaves no trace in its log. " +
+			"At level debug it records request bodies and other detail that should not be kept, and fills the disk.",
+		Risk: "Nothing in containers. The log gets larger when it was warn or error before, and loses debug lines when it was debug.",
+		Fix: "log-level in daemon.json and an engine restart; debug: true, which overrides log-level, becomes false by a reload. " +
+			"Undone by the file's old bytes and a restart or reload.",
+		Refs: map[string]string{
+			"cis-docker-1.2.0": "2.2", "cis-docker-1.6.0": "2.3", "cis-docker-1.8.0": "2.3", "stride": "R",
+		},
+		Severity: plan.RiskLow,
+		Host:     judgeLogLevel,
+	}
+}
+
+func judgeLogLevel(h *inventory.Host, _ profile.Params) []plan.Finding {
+	f := judgeKey(h, daemonKey{
+		name: "log-level", absent: json.RawMessage(`"info"`), want: json.RawMessage(`"info"`),
+		kind: plan.KindRestart, good: isInfo,
+	})
+	if f.Status == plan.NotApplicable {
+		return []plan.Finding{f}
+	}
+	debug := judgeKey(h, debugKey())
+	if debug.Status != plan.Fail {
+		return []plan.Finding{f}
+	}
+	f.Evidence = append(f.Evidence, debug.Evidence...)
+	switch {
+	case f.Status == plan.Fail:
+		f.Message += ", and debug overrides it: " + debug.Message
+		f.Changes = append(f.Changes, debug.Changes...)
+	default:
+		f.Status, f.Changes = plan.Fail, debug.Changes
+		f.Message = "log-level is not in effect because debug overrides it: " + debug.Message
+	}
+	if f.Blocked == "" {
+		f.Blocked = debug.Blocked
+	}
+	if f.Blocked != "" {
+		f.Changes = nil
+	}
+	return []plan.Finding{f}
+}
+
+// isInfo takes the engine's spellings: any case, and empty for the default.
+func isInfo(value json.RawMessage) bool {
+	var level string
+	return json.Unmarshal(value, &level) == nil && (level == "" || strings.EqualFold(level, "info"))
+}
+
+func debugKey() daemonKey {
+	return daemonKey{
+		name: "debug", absent: json.RawMessage("false"), want: json.RawMessage("false"),
+		kind: plan.KindReload, good: isBool(false),
+		says: func(h *inventory.Host) answer { return info(!h.Engine.Debug, "debug is %s", onOff(h.Engine.Debug)) },
+	}
+}

@@ -1,0 +1,51 @@
+package docker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+)
+
+// namespace is one namespace of the host that a container can share.
+type namespace struct {
+	control string
+	kernel  string // as /proc/PID/ns has it: "net"
+	words   string // "the network of the host"
+	option  string // "--network host"
+	mode    func(c *inventory.Container) string
+	ask     string // what has to be known before it can be taken away
+}
+
+// judgeNamespace gives the verdict on one shared namespace. Nothing is changed automatically: only
+// who runs the service knows whether it is an agent that has to see the host.
+func judgeNamespace(c *inventory.Container, n namespace) plan.Finding {
+	mode := n.mode(c)
+	configured := mode == "host"
+	if running(c) && c.Proc == nil && !configured {
+		return unseen(c)
+	}
+	shared := c.Proc != nil && slices.Contains(c.Proc.SharedNamespaces, n.kernel)
+	var f plan.Finding
+	switch {
+	case !configured && !shared && !running(c):
+		return verdict(plan.Pass, "it does not share %s"+notRunning, n.words)
+	case !configured && !shared:
+		return verdict(plan.Pass, "it does not share %s", n.words)
+	case configured && !running(c):
+		f = verdict(plan.Manual, "it shares %s"+notRunning, n.words)
+	case configured:
+		f = verdict(plan.Manual, "it shares %s", n.words)
+	case strings.HasPrefix(mode, "container:"):
+		f = verdict(plan.Manual, "it shares %s through %s", n.words, plainName(mode))
+	default:
+		f = verdict(plan.Manual, "it shares %s although it is not configured to", n.words)
+	}
+	f.Evidence = []plan.Evidence{evidence("mode", sourceInspect, "%s", plainName(mode))}
+	if c.Proc != nil {
+		f.Evidence = append(f.Evidence, evidence("shared namespaces", "/proc/PID/ns", "%s", list(c.Proc.SharedNamespaces)))
+	}
+	return ask(f, fmt.Sprintf("%s? If not, run it without %s; if so, accept the risk", n.ask, n.option), answerException(c, n.control))
+}

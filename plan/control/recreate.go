@@ -1,0 +1,200 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+)
+
+const (
+	// recreateDowntime is what a stop, two renames and a start were measured to take, in seconds.
+	recreateDowntime = 1.5
+	// defaultStopTimeout is how long the engine waits for a container to stop, in seconds.
+	defaultStopTimeout = 10
+	// ownProcess is this program as the kernel names it.
+	ownProcess = "docker-harden"
+)
+
+// guardContainers takes out changes of containers that must not be made and adds what a recreate costs.
+func guardContainers(h *inventory.Host, findings []plan.Finding) {
+	containers := make(map[string]*inventory.Container, len(h.Containers))
+	for i := range h.Containers {
+		containers[h.Containers[i].ID] = &h.Containers[i]
+	}
+	dependents := dependentsOf(h.Containers)
+	for i := range findings {
+		f := &findings[i]
+		c := containers[f.Resource.ID]
+		if c == nil || f.Resource.Kind != plan.ResourceContainer || !changes(f) {
+			continue
+		}
+		reasons := changeBlocks(h, c, f.Changes)
+		if len(reasons) == 0 && changes(f, plan.KindRecreate) {
+			reasons = recreateBlocks(h, c, dependents[c.ID])
+		}
+		switch {
+		case len(reasons) > 0:
+			block(f, strings.Join(reasons, "; "))
+		case changes(f, plan.KindRecreate):
+			priceRecreate(c, f)
+		case c.Owner.Kind == inventory.OwnedByCompose:
+			f.Notes = append(f.Notes, composeReason(c))
+		}
+	}
+}
+
+// changeBlocks says why no change at all can be made to a container.
+func changeBlocks(h *inventory.Host, c *inventory.Container, changes []plan.Change) []string {
+	switch {
+	case !isDocker(h):
+		return []string{fmt.Sprintf("the engine is %s: only Docker Engine is changed", h.Engine.Product)}
+	case c.Inspect.State.Status == "dead" || c.Inspect.State.Status == "removing":
+		return []string{fmt.Sprintf("it is %s: the engine refuses every change; remove it", c.Inspect.State.Status)}
+	}
+	if reason := ownerBlocks(c, changes); reason != "" {
+		return []string{reason}
+	}
+	return nil
+}
+
+// recreateBlocks lists every reason why a container cannot be replaced by a new one without losing
+// something. dependents are the containers that would be left with the old one.
+func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []string) []string {
+	var reasons []string
+	add := func(when bool, format string, args ...any) {
+		if when {
+			reasons = append(reasons, fmt.Sprintf(format, args...))
+		}
+	}
+	in := &c.Inspect
+	add(in.HostConfig.AutoRemove, "it was started with --rm: stopping it removes it and its anonymous volumes")
+	add(in.State.Status == "exited", "it has exited: a recreate would lose its exit status; start it or remove it, then plan again")
+	add(in.State.Status == "restarting" || in.State.Restarting, "it is in a restart loop: whether a new one works could not be seen; repair it, then plan again")
+	image, known := h.Images[in.Image]
+	add(!known || image.Missing, "its image %.19s is gone: a new container cannot be made from it", in.Image)
+	add(runtimeGone(h, in.HostConfig.Runtime), "the engine no longer knows its runtime %s", in.HostConfig.Runtime)
+	add(in.HostConfig.Memory > 0 && in.HostConfig.MemoryReservation > in.HostConfig.Memory,
+		"its memory reservation is above its memory limit: the engine would not start a new one (nor this one after a reboot); correct it with docker update")
+	add(len(in.HostConfig.Links) > 0, "it uses legacy links, which a new container would not get back unchanged: %s", strings.Join(in.HostConfig.Links, ", "))
+	for _, dependent := range dependents {
+		add(true, "%s", dependent)
+	}
+	for _, m := range in.Mounts {
+		file, seen := h.Files[m.Source]
+		add(m.Type == "bind" && seen && !file.Exists, "its bind source %s is missing on the host: the engine would make an empty directory", m.Source)
+	}
+	if reason := layerBlocks(h, c); reason != "" {
+		add(true, "%s", reason)
+	}
+	add(c.Proc != nil && slices.ContainsFunc(c.Proc.All, func(p inventory.Process) bool { return p.Name == ownProcess }),
+		"this tool runs in it: stopping it would end the work half done")
+	return reasons
+}
+
+// layerBlocks says why the files in the writable layer would be lost.
+func layerBlocks(h *inventory.Host, c *inventory.Container) string {
+	if c.Layer == nil {
+		reason := c.LayerProblem
+		if reason == "" {
+			reason = "reason not recorded"
+		}
+		return "what was written into its writable layer could not be read: " + reason
+	}
+	driver := storageDriver(h, c)
+	switch {
+	case c.Layer.Files == 0:
+		return ""
+	case driver != "overlay2":
+		return fmt.Sprintf("%s in the writable layer cannot be carried over with storage driver %s", layerFiles(c.Layer), driver)
+	case c.Owner.Kind == inventory.OwnedByCompose:
+		return fmt.Sprintf("%s in the writable layer (%s) would be lost at the next docker compose up; put the setting in the compose file of %s and run docker compose up yourself",
+			layerFiles(c.Layer), layerPaths(c.Layer), c.Owner.Name)
+	}
+	return ""
+}
+
+func storageDriver(h *inventory.Host, c *inventory.Container) string {
+	for _, driver := range []string{c.Inspect.GraphDriver.Name, c.Inspect.Driver, h.Engine.StorageDriver} {
+		if driver != "" {
+			return driver
+		}
+	}
+	return "unknown"
+}
+
+func runtimeGone(h *inventory.Host, name string) bool {
+	return name != "" && len(h.Engine.Runtimes) > 0 && !slices.Contains(h.Engine.Runtimes, name)
+}
+
+// priceRecreate adds what a recreate of this container costs and risks.
+func priceRecreate(c *inventory.Container, f *plan.Finding) {
+	in := &c.Inspect
+	if c.Layer.Files > 0 {
+		f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("%s in the writable layer are carried over: %s", layerFiles(c.Layer), layerPaths(c.Layer)))
+	}
+	if c.Owner.Kind == inventory.OwnedByCompose {
+		f.Risk = f.Risk.Raise(plan.RiskMedium, composeReason(c))
+	}
+	if ports := ephemeralPorts(c); len(ports) > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("published on a host port that the engine picks, which will be another one: %s", strings.Join(ports, ", ")))
+	} else if in.HostConfig.PublishAllPorts {
+		f.Notes = append(f.Notes, "its ports are published on host ports that the engine picks, which will be others")
+	}
+	if !c.Running() {
+		return
+	}
+	f.Downtime = recreateDowntime
+	if timeout := in.Config.StopTimeout; timeout != nil && *timeout > defaultStopTimeout {
+		f.Notes = append(f.Notes, fmt.Sprintf("it may take up to %d s to stop (its own stop timeout)", *timeout))
+	}
+	if in.State.Paused {
+		f.Notes = append(f.Notes, "it is paused: the new one is started and paused again")
+	}
+}
+
+func layerFiles(l *inventory.Layer) string {
+	more := ""
+	if l.Truncated {
+		more = "at least "
+	}
+	if l.Files == 1 {
+		return more + "1 file"
+	}
+	return fmt.Sprintf("%s%d files", more, l.Files)
+}
+
+// layerPaths names a few written paths; the names come from inside the container, so they are quoted
+// when they hold anything but plain characters.
+func layerPaths(l *inventory.Layer) string {
+	const most = 5
+	paths := make([]string, 0, most+1)
+	for _, p := range l.Paths[:min(most, len(l.Paths))] {
+		paths = append(paths, plainName(p))
+	}
+	if l.Files > int64(len(paths)) {
+		paths = append(paths, "…")
+	}
+	return strings.Join(paths, ", ")
+}
+
+func plainName(s string) string {
+	if quoted := fmt.Sprintf("%q", s); quoted != `"`+s+`"` {
+		return quoted
+	}
+	return s
+}
+
+// ephemeralPorts are the published ports whose host port the engine picked.
+func ephemeralPorts(c *inventory.Container) []string {
+	var out []string
+	for port, bindings := range c.Inspect.HostConfig.PortBindings {
+		if slices.ContainsFunc(bindings, func(b inventory.Port) bool { return b.HostPort == "" || b.HostPort == "0" }) {
+			out = append(out, port)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -78,7 +78,7 @@ func TestNginx(t *testing.T) {
 	if got := get(t, "http://127.0.0.1:8003/"); got != "ok" {
 		t.Errorf("nginx answers %q", got)
 	}
-	if got := h.Docker(t, "top", "nginx", "-o", "user,args"); !strings.Contains(got, "www-data") {
+	if got := h.Docker(t, "top", "nginx", "-o", "pid,user,args"); !strings.Contains(got, "www-data") {
 		t.Errorf("nginx has no worker of its own user:\n%s", got)
 	}
 }

@@ -92,6 +92,7 @@ func (r hostRoot) hierarchies() (hierarchies, error) {
 	}
 	found := hierarchies{}
 	for _, m := range parseMounts(data) {
+		found.cover(m.point)
 		switch m.kind {
 		case "cgroup2":
 			found.add("", m)
@@ -108,6 +109,15 @@ func (r hostRoot) hierarchies() (hierarchies, error) {
 func (h hierarchies) add(controller string, m mount) {
 	if _, taken := h[controller]; !taken {
 		h[controller] = hierarchy{root: m.root, point: m.point}
+	}
+}
+
+// cover forgets what a later mount hides: mounts at the same point and below it.
+func (h hierarchies) cover(point string) {
+	for controller, mounted := range h {
+		if mounted.point == point || point != "/" && strings.HasPrefix(mounted.point, point+"/") {
+			delete(h, controller)
+		}
 	}
 }
 

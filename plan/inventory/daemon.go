@@ -46,10 +46,10 @@ func (d *daemonReader) read(p process, table []process) Daemon {
 		d.problem("daemon", err.Error(), true)
 	}
 	if daemon.Exe, daemon.ExeDeleted, err = d.root.exe(p.pid); err != nil {
-		d.problem("daemon", fmt.Sprintf("cannot read the binary of process %d: %s", p.pid, permission(err)), true)
+		d.problem("daemon", fmt.Sprintf("cannot read the binary of process %d: %s", p.pid, explain(err)), true)
 	}
 	if daemon.Argv, err = d.root.args(p.pid); err != nil {
-		d.problem("daemon", fmt.Sprintf("cannot read the command line of process %d: %s", p.pid, permission(err)), true)
+		d.problem("daemon", fmt.Sprintf("cannot read the command line of process %d: %s", p.pid, explain(err)), true)
 	}
 	daemon.Manager, daemon.Unit = d.manager(p, table)
 	daemon.NextArgv = d.nextArgv(&daemon)
@@ -115,7 +115,7 @@ func (d *daemonReader) configPath(pid int, flags map[string][]string) (string, b
 		}
 		cwd, err := os.Readlink(d.root.proc(pid, "cwd"))
 		if err != nil {
-			d.problem("daemon", fmt.Sprintf("cannot tell where %q is: the engine's working directory: %s", name, permission(err)), true)
+			d.problem("daemon", fmt.Sprintf("cannot tell where %q is: the engine's working directory: %s", name, explain(err)), true)
 			cwd = "/"
 		}
 		return path.Join(cwd, name), true
@@ -133,7 +133,7 @@ func (d *daemonReader) configPath(pid int, flags map[string][]string) (string, b
 func (d *daemonReader) manager(p process, table []process) (manager, unit string) {
 	groups, err := d.root.cgroups(p.pid)
 	if err != nil {
-		d.problem("daemon", "cannot tell who restarts the engine: "+permission(err), false)
+		d.problem("daemon", "cannot tell who restarts the engine: "+explain(err).Error(), false)
 		return managerUnknown, ""
 	}
 	if d.root.initName(table) == "systemd" {
@@ -172,7 +172,7 @@ func (d *daemonReader) nextArgv(daemon *Daemon) []string {
 	}
 	argv, err := d.root.nextArgv(daemon.Unit)
 	if err != nil {
-		d.problem("daemon", fmt.Sprintf("cannot tell the engine's flags at its next start, those of the running one are assumed: %s", permission(err)), false)
+		d.problem("daemon", fmt.Sprintf("cannot tell the engine's flags at its next start, those of the running one are assumed: %s", err), false)
 		return running
 	}
 	if len(argv) > 0 && !strings.Contains(path.Base(argv[0]), "dockerd") {

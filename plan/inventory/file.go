@@ -83,3 +83,14 @@ func cause(err error) error {
 	}
 	return err
 }
+
+// unixMode is a mode as chmod(1) writes it: permissions with setuid, setgid and sticky bits.
+func unixMode(mode fs.FileMode) uint32 {
+	bits := uint32(mode.Perm())
+	for bit, value := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&bit != 0 {
+			bits |= value
+		}
+	}
+	return bits
+}

@@ -155,10 +155,11 @@ func (r hostRoot) holdsSocket(pid int, socket string) bool {
 	return false
 }
 
-// permission says in words why something of the host could not be read.
-func permission(err error) string {
+// explain says why something of the host could not be read, without the path as this process sees
+// it, and what helps.
+func explain(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return "permission denied; run docker-harden as root"
+		return fmt.Errorf("%w; run docker-harden as root", cause(err))
 	}
-	return cause(err).Error()
+	return cause(err)
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -21,12 +23,12 @@ const (
 // points or files of their own.
 var engineMade = []string{
 	"/.dockerenv", "/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
-	"/etc/mtab", "/run/.containerenv", "/sbin/docker-init", "/dev/console",
+	"/etc/mtab", "/run/.containerenv", "/sbin/docker-init",
 }
 
 // layerWalk lists what a container wrote into its overlay upper directory.
 type layerWalk struct {
-	dir   string          // the upper directory, as this process opens it
+	dir   *os.Root        // the upper directory: a running container may swap parts of it for links at any moment
 	skip  map[string]bool // paths whose whole content is not the container's
 	above map[string]bool // directories that exist because of a path below them
 	seen  int
@@ -60,7 +62,12 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &layerWalk{dir: r.join(real), skip: map[string]bool{}, above: map[string]bool{"/": true}}
+	dir, err := os.OpenRoot(r.join(real))
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
+	}
+	defer dir.Close()
+	w := &layerWalk{dir: dir, skip: map[string]bool{}, above: map[string]bool{"/": true}}
 	for _, name := range engineMade {
 		w.exclude(name)
 	}
@@ -75,7 +82,7 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 		w.exempt(dir)
 	}
 	if _, err := w.walk("/"); err != nil {
-		return nil, fmt.Errorf("cannot list the writable layer: %s", permission(err))
+		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
 	}
 	slices.Sort(w.layer.Paths)
 	return &w.layer, nil
@@ -104,12 +111,13 @@ func (w *layerWalk) walk(dir string) (found bool, err error) {
 			return found, nil
 		}
 		w.seen++
-		name := path.Join(dir, entry.Name())
+		name := path.Join(dir, entry.name)
 		if w.skip[name] {
 			continue
 		}
-		if !entry.IsDir() {
-			found = w.count(name, entry) || found
+		if !entry.dir {
+			w.count(name, entry)
+			found = true
 			continue
 		}
 		inside, err := w.walk(name)
@@ -117,41 +125,53 @@ func (w *layerWalk) walk(dir string) (found bool, err error) {
 			return found, err
 		}
 		if !inside && !w.above[name] {
-			inside = w.count(name, entry)
+			w.count(name, entry)
+			inside = true
 		}
 		found = found || inside
 	}
 	return found, nil
 }
 
+// layerEntry is one name in a directory of the layer.
+type layerEntry struct {
+	name string
+	dir  bool
+	size int64 // of a regular file
+}
+
 // list reads a directory, sorted, but never more than may still be looked at.
-func (w *layerWalk) list(dir string) ([]fs.DirEntry, error) {
-	// O_NOFOLLOW: a running container may swap a directory for a link at any moment.
-	f, err := os.OpenFile(w.dir+strings.TrimSuffix(dir, "/"), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+func (w *layerWalk) list(dir string) ([]layerEntry, error) {
+	f, err := w.dir.OpenFile(path.Join(".", dir), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, cause(err)
 	}
 	defer f.Close()
-	entries, err := f.ReadDir(maxLayerEntries - w.seen + 1)
+	read, err := f.ReadDir(maxLayerEntries - w.seen + 1)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, cause(err)
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	entries := make([]layerEntry, 0, len(read))
+	for _, r := range read {
+		entry := layerEntry{name: r.Name(), dir: r.IsDir()}
+		if r.Type().IsRegular() {
+			var st unix.Stat_t
+			if err := unix.Fstatat(int(f.Fd()), entry.name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+				continue // gone meanwhile
+			}
+			entry.size = st.Size
+		}
+		entries = append(entries, entry)
+	}
+	slices.SortFunc(entries, func(a, b layerEntry) int { return strings.Compare(a.name, b.name) })
 	return entries, nil
 }
 
-// count adds one path; false if it is gone already.
-func (w *layerWalk) count(name string, entry fs.DirEntry) bool {
-	info, err := entry.Info()
-	if err != nil {
-		return false
-	}
+// count adds one path.
+func (w *layerWalk) count(name string, entry layerEntry) {
 	w.layer.Files++
-	if info.Mode().IsRegular() {
-		w.layer.Bytes += info.Size()
-	}
+	w.layer.Bytes += entry.size
 	if len(w.layer.Paths) < maxLayerPaths {
 		w.layer.Paths = append(w.layer.Paths, name)
 	}
-	return true
 }

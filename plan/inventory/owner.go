@@ -7,7 +7,7 @@ import (
 )
 
 // ownerOf tells by its labels and name who made a container, and else whether a systemd unit holds it.
-func ownerOf(c *Container, clients []client) Owner {
+func ownerOf(c *Container, clients []unitClient) Owner {
 	labels := c.Inspect.Config.Labels
 	switch {
 	case labels["com.docker.swarm.service.name"] != "" || labels["com.docker.swarm.service.id"] != "" || labels["com.docker.swarm.task.id"] != "":
@@ -45,16 +45,16 @@ func first(values ...string) string {
 	return ""
 }
 
-// client is a "docker run" or "docker start" that a systemd unit keeps running: stopping its
+// unitClient is a "docker run" or "docker start" that a systemd unit keeps running: stopping its
 // container ends the unit, and the unit would make the container anew.
-type client struct {
+type unitClient struct {
 	unit string
 	args []string
 }
 
 // clients finds the container clients that run as part of systemd services.
-func (r hostRoot) clients(table []process) []client {
-	var found []client
+func (r hostRoot) clients(table []process) []unitClient {
+	var found []unitClient
 	for _, p := range table {
 		if p.name != "docker" && p.name != "podman" {
 			continue
@@ -68,14 +68,14 @@ func (r hostRoot) clients(table []process) []client {
 			continue
 		}
 		if unit, _ := groups.service(); unit != "" {
-			found = append(found, client{unit: unit, args: args[1:]})
+			found = append(found, unitClient{unit: unit, args: args[1:]})
 		}
 	}
 	return found
 }
 
 // names reports whether the client's command line names a container.
-func (c client) names(container *Container) bool {
+func (c unitClient) names(container *Container) bool {
 	verb := slices.IndexFunc(c.args, func(arg string) bool { return arg == "run" || arg == "start" || arg == "attach" })
 	if verb < 0 {
 		return false

@@ -51,7 +51,7 @@ func (r *procReader) prepare(engine int) error {
 	}
 	first, err := r.namespaces(1)
 	if err != nil {
-		return fmt.Errorf("cannot read the host's namespaces: %s", permission(err))
+		return fmt.Errorf("cannot read the host's namespaces: %w", explain(err))
 	}
 	r.host = []map[string]string{first}
 	if engine == 0 && r.root.holder() != 0 {
@@ -60,7 +60,7 @@ func (r *procReader) prepare(engine int) error {
 	if engine > 1 {
 		own, err := r.namespaces(engine)
 		if err != nil {
-			return fmt.Errorf("cannot read the engine's namespaces: %s", permission(err))
+			return fmt.Errorf("cannot read the engine's namespaces: %w", explain(err))
 		}
 		delete(own, "user")
 		r.host = append(r.host, own)
@@ -87,7 +87,7 @@ func (r *procReader) namespaces(pid int) (map[string]string, error) {
 // ended fails with "no such process".
 func (r *procReader) read(pid int) (*Proc, error) {
 	failed := func(err error) error {
-		return fmt.Errorf("cannot read process %d: %s", pid, permission(err))
+		return fmt.Errorf("cannot read process %d: %w", pid, explain(err))
 	}
 	first, err := r.process(pid)
 	if err != nil {
@@ -185,13 +185,13 @@ func (r *procReader) executable(p *Process) error {
 		return err
 	}
 	if err != nil {
-		p.ExeProblem = permission(err)
+		p.ExeProblem = explain(err).Error()
 		return nil
 	}
 	p.Exe = strings.TrimSuffix(name, " (deleted)")
 	info, err := os.Stat(link)
 	if err != nil {
-		p.ExeProblem = permission(err)
+		p.ExeProblem = explain(err).Error()
 		return nil
 	}
 	p.Setuid = info.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0
@@ -199,7 +199,7 @@ func (r *procReader) executable(p *Process) error {
 	case err == nil:
 		p.FileCaps = true
 	case !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP):
-		p.ExeProblem = permission(err)
+		p.ExeProblem = explain(err).Error()
 	}
 	return nil
 }

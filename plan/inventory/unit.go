@@ -62,7 +62,7 @@ func (s *service) load() error {
 			continue
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path.Join(dir, s.unit), cause(err))
 		}
 		if err := s.merge(path.Join(dir, s.unit), data); err != nil {
 			return err

@@ -19,7 +19,7 @@ type meter struct {
 func (r *procReader) newMeter(pid int) (*meter, error) {
 	groups, err := r.root.cgroups(pid)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read its control groups: %s", permission(err))
+		return nil, fmt.Errorf("cannot read its control groups: %w", explain(err))
 	}
 	m := &meter{root: r.root}
 	if m.memory, m.memoryV2, err = r.mount.group(groups, "memory"); err != nil {

@@ -1,0 +1,173 @@
+package inventory
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+func isNotFound(err error) bool { return errdefs.IsNotFound(err) }
+
+// containers inspects every container and looks at its processes, usage and layer, several at once.
+func (c *collector) containers(ctx context.Context) error {
+	c.found = make([]observed, len(c.list))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, summary := range c.list {
+		group.Go(func() error {
+			o := &c.found[i]
+			o.container = Container{ID: summary.ID, Name: ownName(summary)}
+			if err := c.inspect(ctx, o); err != nil {
+				return err
+			}
+			if o.container.Problem == "" && !o.gone {
+				c.observe(o)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// ownName is a container's own name: the list also has the names other containers link it by.
+func ownName(summary container.Summary) string {
+	for _, name := range summary.Names {
+		if name = strings.TrimPrefix(name, "/"); !strings.Contains(name, "/") {
+			return name
+		}
+	}
+	return summary.ID
+}
+
+// inspect asks the engine for one container. The error is that of the context only.
+func (c *collector) inspect(ctx context.Context, o *observed) error {
+	_, raw, err := c.reader.ContainerInspectWithRaw(ctx, o.container.ID, false)
+	if err == nil {
+		o.container.Raw = trimRaw(raw)
+		err = o.container.decode()
+	}
+	if stop := canceled(ctx, err); stop != nil {
+		return stop
+	}
+	switch {
+	case isNotFound(err):
+		o.gone = true
+	case err != nil:
+		o.container.Problem = fmt.Sprintf("cannot inspect: %s", err)
+		o.container.Raw = nil
+	}
+	return nil
+}
+
+// observe reads what the host tells of a container.
+func (c *collector) observe(o *observed) {
+	x := &o.container
+	x.Owner = ownerOf(x, c.clients)
+	if c.remote != "" {
+		x.LayerProblem = c.remote
+		if x.Running() {
+			x.ProcProblem, x.UsageProblem = c.remote, c.remote
+		}
+		return
+	}
+	var err error
+	if x.Layer, err = readLayer(x, c.root); err != nil {
+		x.LayerProblem = err.Error()
+	}
+	pid := x.Inspect.State.PID
+	if !x.Running() || pid <= 0 {
+		return
+	}
+	if x.Proc, err = c.proc.readContainer(pid, x.ID); err != nil {
+		x.ProcProblem = ended(err)
+	}
+	if o.meter, err = c.proc.newMeter(pid); err == nil {
+		err = o.meter.sample(time.Now())
+	}
+	if err != nil {
+		x.UsageProblem = ended(err)
+		o.meter = nil
+		return
+	}
+	if start, err := time.Parse(time.RFC3339Nano, x.Inspect.State.StartedAt); err == nil {
+		o.meter.usage.Uptime = max(0, time.Since(start))
+	}
+}
+
+// readContainer reads the processes of a container and makes sure that they are its own: the pid
+// may have been given to another process since the engine named it.
+func (r *procReader) readContainer(pid int, id string) (*Proc, error) {
+	proc, err := r.read(pid)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := r.root.cgroups(pid)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read process %d: %w", pid, explain(err))
+	}
+	for _, group := range groups {
+		if strings.Contains(group, id) {
+			return proc, nil
+		}
+	}
+	return nil, fmt.Errorf("cannot tell that process %d is the container's: its control groups do not name it", pid)
+}
+
+// ended puts into words that a process went away while it was read.
+func ended(err error) string {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return "it stopped while it was being read"
+	}
+	return err.Error()
+}
+
+// resample takes the further samples of memory and processes, all containers at the same times.
+func (c *collector) resample(ctx context.Context) error {
+	for range c.options.Samples - 1 {
+		wait := time.NewTimer(c.options.Interval)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return context.Cause(ctx)
+		case <-wait.C:
+		}
+		for i := range c.found {
+			if m := c.found[i].meter; m != nil {
+				// One that stopped meanwhile keeps what was seen.
+				_ = m.sample(time.Now())
+			}
+		}
+	}
+	return nil
+}
+
+// decodeImage reads the engine's answer about an image.
+func decodeImage(id string, raw json.RawMessage) (Image, error) {
+	var answer struct {
+		RepoTags []string
+		Config   struct {
+			User            string
+			Entrypoint, Cmd []string
+			Volumes         map[string]struct{}
+		}
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return Image{}, fmt.Errorf("cannot read the engine's answer: %w", err)
+	}
+	image := Image{ID: id, RepoTags: answer.RepoTags, User: answer.Config.User, Entrypoint: answer.Config.Entrypoint, Cmd: answer.Config.Cmd, Raw: raw}
+	for name := range answer.Config.Volumes {
+		image.Volumes = append(image.Volumes, name)
+	}
+	slices.Sort(image.Volumes)
+	return image, nil
+}

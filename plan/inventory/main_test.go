@@ -1,0 +1,10 @@
+package inventory
+
+import (
+	"testing"
+
+	"docker-harden/cmd/testhost/host"
+)
+
+// TestMain runs the tests inside an isolated Docker host, on its real default paths.
+func TestMain(m *testing.M) { host.Main(m) }

@@ -1,0 +1,61 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"docker-harden/plan/control"
+	"docker-harden/plan/profile"
+)
+
+// ControlsMarkdown writes the reference of all controls, docs/controls.md.
+func ControlsMarkdown(out io.Writer, controls []control.Control) error {
+	var b bytes.Buffer
+	b.WriteString(`# Controls
+
+This page is printed by the tool: ` + "`docker-harden controls list --format markdown`" + `. The same text for one control:
+` + "`docker-harden explain CONTROL`" + `.
+
+`)
+	b.WriteString("| control | CIS 1.6.0 | CIS 1.2.0 | STRIDE | severity | wants |\n|---|---|---|---|---|---|\n")
+	for _, c := range controls {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s |\n", c.ID, anchor(c.ID), c.Refs[newRef], c.Refs[oldRef],
+			c.Refs["stride"], c.Severity, mdText(c.Title))
+	}
+	for _, c := range controls {
+		markdownControl(&b, c)
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+func markdownControl(b *bytes.Buffer, c control.Control) {
+	fmt.Fprintf(b, "\n## %s\n\n**%s.** Judges %s.\n\n", c.ID, mdText(c.Title), judges(c))
+	for _, part := range []struct{ label, text string }{
+		{"Why", c.Why}, {"Fix and undo", c.Fix}, {"May break", c.Risk}, {"References", references(c.Refs)},
+	} {
+		if part.text != "" {
+			fmt.Fprintf(b, "- *%s*: %s\n", part.label, mdText(part.text))
+		}
+	}
+	if len(c.Params) == 0 {
+		return
+	}
+	b.WriteString("\n| parameter | type | default | meaning |\n|---|---|---|---|\n")
+	for _, p := range c.Params {
+		fmt.Fprintf(b, "| `%s` | %s | `%s` | %s |\n", p.Name, mdText(kind(p)), profile.FormatValue(p.Default, p.Type), mdText(p.Doc))
+	}
+}
+
+// anchor is how the usual renderers make a heading into a link.
+func anchor(heading string) string {
+	return strings.ReplaceAll(strings.ToLower(heading), "/", "")
+}
+
+// mdText keeps prose on one line and out of Markdown's way.
+func mdText(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(s)
+}

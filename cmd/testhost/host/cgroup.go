@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,8 @@ func hierarchies(r io.Reader) ([]hierarchy, error) {
 		if f[4] != cgroupRoot && filepath.Dir(f[4]) != cgroupRoot {
 			continue // a second mount of a tree, for instance a container's
 		}
+		// A later mount hides an earlier one at the same place.
+		found = slices.DeleteFunc(found, func(h hierarchy) bool { return h.mount == f[4] })
 		found = append(found, hierarchy{mount: f[4], kind: g[0], options: mountOptions(g[0], g[2])})
 	}
 	return found, s.Err()

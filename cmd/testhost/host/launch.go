@@ -37,7 +37,6 @@ type keeper struct {
 	cmd    *exec.Cmd
 	hold   *os.File // closed: the keeper tears the host down
 	errors *bytes.Buffer
-	before *leftovers
 	once   sync.Once
 	result error
 }
@@ -53,10 +52,6 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 		return nil, err
 	}
 	sweep(os.TempDir())
-	before, err := lookAround()
-	if err != nil {
-		return nil, err
-	}
 	state, lock, err := newState()
 	if err != nil {
 		return nil, err
@@ -69,7 +64,6 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 	if err := h.start(ctx, lock); err != nil {
 		return nil, err
 	}
-	h.keeper.before = before
 	return h, nil
 }
 
@@ -179,10 +173,9 @@ func (h *Host) Close() error {
 		return errors.New("internal error: only who started a host may close it")
 	}
 	h.keeper.once.Do(func() {
-		left := leftovers{}
 		ns, err := namespacesOf(h.pid)
 		h.keeper.result = errors.Join(err, h.keeper.close())
-		left, err = lookFor(h.state, ns, h.keeper.before)
+		left, err := lookFor(h.state, ns)
 		h.keeper.result = errors.Join(h.keeper.result, err, left.err())
 	})
 	return h.keeper.result

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,13 +10,13 @@ import (
 	"strings"
 )
 
-// leftovers is what a host that is gone has left on the machine. Before a host
-// starts, the same type holds the interfaces that were there already.
+// leftovers is what a host that is gone has left on the machine. Interfaces and
+// firewall rules live in the host's network namespace, which lives as long as a
+// process in it or a mount of it does: those are what is looked for.
 type leftovers struct {
-	interfaces []string
-	processes  []string
-	mounts     []string
-	files      []string // its directory and control groups
+	processes []string
+	mounts    []string
+	files     []string // its directory and control groups
 }
 
 // err names everything that is left, or is nil.
@@ -26,7 +25,7 @@ func (l leftovers) err() error {
 	for _, kind := range []struct {
 		name string
 		list []string
-	}{{"process", l.processes}, {"mount", l.mounts}, {"interface", l.interfaces}, {"directory", l.files}} {
+	}{{"process", l.processes}, {"mount", l.mounts}, {"directory", l.files}} {
 		for _, what := range kind.list {
 			errs = append(errs, fmt.Errorf("the host left a %s behind: %s", kind.name, what))
 		}
@@ -34,37 +33,16 @@ func (l leftovers) err() error {
 	return errors.Join(errs...)
 }
 
-// lookAround notes what an engine could add to the machine's own network.
-func lookAround() (*leftovers, error) {
-	l := &leftovers{}
-	ifs, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list network interfaces: %w", err)
-	}
-	for _, i := range ifs {
-		l.interfaces = append(l.interfaces, i.Name)
-	}
-	return l, nil
-}
-
 // lookFor finds what is left of the host that had this directory and namespaces.
-func lookFor(state string, namespaces []string, before *leftovers) (leftovers, error) {
+func lookFor(state string, namespaces []string) (leftovers, error) {
 	var l leftovers
-	now, err := lookAround()
-	if err != nil {
-		return l, err
-	}
-	for _, name := range now.interfaces {
-		if isEngineInterface(name) && !slices.Contains(before.interfaces, name) {
-			l.interfaces = append(l.interfaces, name)
-		}
-	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return l, err
 	}
 	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, state) {
+		holds := func(id string) bool { return strings.Contains(line, id) }
+		if holds(state) || slices.ContainsFunc(namespaces, holds) {
 			l.mounts = append(l.mounts, strings.TrimSpace(line))
 		}
 	}
@@ -76,11 +54,6 @@ func lookFor(state string, namespaces []string, before *leftovers) (leftovers, e
 	}
 	l.processes, err = processesIn(namespaces)
 	return l, err
-}
-
-// isEngineInterface tells names that an engine gives to its interfaces.
-func isEngineInterface(name string) bool {
-	return strings.HasPrefix(name, "docker") || strings.HasPrefix(name, "br-") || strings.HasPrefix(name, "veth")
 }
 
 // namespacesOf names the namespaces that only the host's processes are in.

@@ -49,8 +49,11 @@ chmod 0700 "$state/data/docker-harden"
 chmod 0711 "$state/data/containerd"
 [ /var/run -ef /run ] || mount --bind /run /var/run
 
-mount -t proc proc /proc
+# What would stay mounted underneath still shows in the list of mounts.
+umount -l -R /sys
 mount -t sysfs sysfs /sys
+umount -l -R /proc
+mount -t proc proc /proc
 mount -t securityfs securityfs /sys/kernel/security 2>/dev/null || :
 . "$state/cgroups.mount"
 hostname "$(cat "$state/hostname")"

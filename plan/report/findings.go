@@ -46,7 +46,7 @@ func FindingsJSON(w io.Writer, a Audit) error {
 	return writeJSON(w, a)
 }
 
-// Findings writes verdicts as a table, worst first within each resource's place in the list, and a
+// Findings writes verdicts as a table, in their order, and a
 // count. Passing and not applicable ones are listed with Verbose only.
 func Findings(out io.Writer, findings []plan.Finding, rules map[string]plan.Rule, o TextOptions) error {
 	w := &writer{palette: newPalette(o.Color), plan: &plan.Plan{Rules: rules, Findings: findings}, o: o}

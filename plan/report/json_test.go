@@ -167,6 +167,34 @@ func TestSchemaHasEveryField(t *testing.T) {
 	}
 }
 
+func TestSchemasShareDefinitions(t *testing.T) {
+	defs := func(file string) (out struct {
+		Defs map[string]any `json:"$defs"`
+	}) {
+		raw, err := os.ReadFile(schemaFile(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	plans, findings := defs("plan").Defs, defs("findings").Defs
+	shared := 0
+	for name, def := range findings {
+		if other, both := plans[name]; both {
+			shared++
+			if diff := cmp.Diff(other, def); diff != "" {
+				t.Errorf("%s is described differently: %s", name, diff)
+			}
+		}
+	}
+	if shared < 10 {
+		t.Errorf("only %d definitions are shared", shared)
+	}
+}
+
 // structs collects the project's struct types below a type, by lower-case name.
 func structs(t reflect.Type, out map[string]reflect.Type) {
 	switch t.Kind() {

@@ -222,7 +222,7 @@ func (x *run) forward(ctx context.Context, steps []plan.Step, onFailure OnFailur
 		}
 		if err := x.do(context.WithoutCancel(ctx), s); err != nil {
 			x.out.Failed = append(x.out.Failed, s.ID)
-			return x.recover(context.WithoutCancel(ctx), s, err, onFailure)
+			return x.goBack(context.WithoutCancel(ctx), s, err, onFailure)
 		}
 		x.out.Done = append(x.out.Done, s.ID)
 	}
@@ -264,8 +264,8 @@ func (x *run) failed(s plan.Step, start time.Time, err error) error {
 	return err
 }
 
-// recover undoes after a failed step.
-func (x *run) recover(ctx context.Context, s plan.Step, cause error, onFailure OnFailure) error {
+// goBack undoes after a failed step.
+func (x *run) goBack(ctx context.Context, s plan.Step, cause error, onFailure OnFailure) error {
 	only := []string(nil)
 	if onFailure == StopOnFailure {
 		only = []string{s.ID}

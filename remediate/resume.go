@@ -2,7 +2,6 @@ package remediate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"docker-harden/plan"
@@ -48,7 +47,7 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 		return err
 	}
 	if x.gen.GoingBack() {
-		if err := x.undo(context.WithoutCancel(ctx), nil, RollbackRequest{Basis: q.Basis}); err != nil {
+		if err := x.undo(context.WithoutCancel(ctx), x.gen.GoingBackOnly(), RollbackRequest{Basis: q.Basis}); err != nil {
 			return fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
 		}
 		return nil
@@ -67,7 +66,7 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 	// A half-done step is undone first and then made whole: one way through each handler, not two.
 	for _, s := range half {
 		if err := x.undoStep(context.WithoutCancel(ctx), x.gen, s, RollbackRequest{Basis: q.Basis}); err != nil {
-			return x.recover(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
+			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
 		}
 	}
 	stale, err := staleSteps(ctx, rest, q.Basis)
@@ -75,11 +74,7 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 		err = &StaleError{Steps: stale}
 	}
 	if err != nil {
-		return x.recover(context.WithoutCancel(ctx), rest[0], err, RollbackOnFailure)
+		return x.goBack(context.WithoutCancel(ctx), rest[0], err, RollbackOnFailure)
 	}
-	err = x.forward(ctx, rest, q.OnFailure)
-	if err != nil && errors.Is(err, ErrInterrupted) {
-		return err
-	}
-	return err
+	return x.forward(ctx, rest, q.OnFailure)
 }

@@ -121,6 +121,11 @@ func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error 
 		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(only, s.ID) })
 	}
 	x.total = len(steps)
+	if only == nil {
+		if err := x.journal.Write(journal.RollingBack, "", nil); err != nil {
+			return err
+		}
+	}
 	var failures *multierror.Error
 	for i, s := range steps {
 		x.index = i + 1

@@ -1,0 +1,283 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"syscall"
+	"time"
+
+	"docker-harden/plan"
+	"docker-harden/remediate"
+)
+
+// Undo brings back the file and what the engine did before. It finds out by itself how far Do, or an earlier
+// Undo, had come.
+func (h *Handler) Undo(ctx context.Context, step plan.Step, r remediate.Record) (remediate.Restored, error) {
+	f, err := h.flow(step, r.Undo, func(string) {})
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	restored, err := f.undo(ctx, r)
+	if err != nil {
+		return remediate.Restored{}, fmt.Errorf("cannot bring back the engine's configuration: %w", err)
+	}
+	return restored, nil
+}
+
+func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored, error) {
+	if err := f.sweep(); err != nil {
+		return remediate.Restored{}, err
+	}
+	now, err := observe(f.memo.Resolved)
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	target, foreign, err := f.target(now, r.Force)
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	p, up := f.up(ctx)
+	keep, err := f.toKeep(ctx, up, reached(r.Notes, phaseDone))
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	out := remediate.Restored{How: plan.Exact}
+	switch quiet := up && same(now.doc(), target) && f.settled(ctx, p); {
+	case quiet:
+		out.Nothing = true
+	case up && (f.step.Kind == plan.KindReload || p == f.memo.Engine):
+		err = f.undoByReload(ctx, target, p)
+	default:
+		p, err = f.undoByRestart(ctx, target, up, keep)
+	}
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	if err := f.keepRunning(ctx, keep, false); err != nil {
+		return remediate.Restored{}, err
+	}
+	out.Notes, err = f.differences(target, foreign)
+	if len(out.Notes) > 0 {
+		out.How = plan.Functional
+	}
+	if err != nil || out.Nothing {
+		return out, err
+	}
+	return out, f.remember(target, p)
+}
+
+// target is the content to end with. A file that neither we nor the plan's start left there is a drift; with
+// force our keys are set back in it, one by one.
+func (f *flow) target(now content, force bool) (doc []byte, foreign bool, err error) {
+	original := f.memo.Original.doc()
+	stage, err := staged(original)
+	if err != nil {
+		return nil, false, err
+	}
+	written, err := explicit(original, f.step.Changes, f.memo.Before)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, known := range [][]byte{original, f.memo.After, stage, written} {
+		if same(now.doc(), known) {
+			return original, false, nil
+		}
+	}
+	if !force {
+		return nil, false, fmt.Errorf("%w: %s is neither as before nor as after the apply; look at it, then use --force to set back only the keys of this step (%s)",
+			remediate.ErrDrifted, f.memo.Resolved, wanted(f.step.Changes).keys())
+	}
+	back := map[string]string{}
+	for _, c := range f.step.Changes {
+		back[c.Path] = "null"
+		if !isNull(c.From) {
+			back[c.Path] = string(c.From)
+		}
+	}
+	doc, err = edited(now.doc(), back)
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: %s cannot be edited: %w", remediate.ErrDrifted, f.memo.Resolved, err)
+	}
+	return doc, true, nil
+}
+
+// up finds the engine's process and waits a little for one that is just starting.
+func (f *flow) up(ctx context.Context) (process, bool) {
+	const starting = 15 * time.Second
+	deadline := time.Now().Add(starting)
+	for {
+		p := f.current(ctx)
+		switch {
+		case p.PID == 0:
+			return p, false
+		case answers(ctx, f.handler.Engine):
+			return p, true
+		case time.Now().After(deadline) || pause(ctx) != nil:
+			return p, false
+		}
+	}
+}
+
+// toKeep are the containers that must run in the end: those that run now, and where Do did not get through
+// or the engine cannot be asked, those that ran before it.
+func (f *flow) toKeep(ctx context.Context, up, done bool) ([]running, error) {
+	var keep []running
+	if up {
+		var err error
+		if keep, err = runningContainers(ctx, f.handler.Engine); err != nil {
+			return nil, err
+		}
+	}
+	if !up || !done {
+		keep = merge(keep, f.memo.Containers)
+	}
+	return keep, nil
+}
+
+// settled reports that the engine acts as before the step already.
+func (f *flow) settled(ctx context.Context, p process) bool {
+	differs, err := f.differing(ctx, p.PID, f.before(reloadable))
+	if err != nil || len(differs) > 0 {
+		return false
+	}
+	return f.step.Kind == plan.KindReload || p == f.memo.Engine || f.acts(p)
+}
+
+// acts reports that the process read the file as it is now: it started after the file's last change, or an
+// earlier Undo saw it act on it.
+func (f *flow) acts(p process) bool {
+	started, err := p.started()
+	if err != nil {
+		return false
+	}
+	now, err := observe(f.memo.Resolved)
+	if err != nil {
+		return false
+	}
+	if Effective(f.handler.StateDir)(f.memo.Resolved, digest(now.doc()), p.PID, started) {
+		return true
+	}
+	var stat syscall.Stat_t
+	if syscall.Stat(f.memo.Resolved, &stat) != nil {
+		return false
+	}
+	return started.After(time.Unix(stat.Ctim.Unix()).Add(startSlack))
+}
+
+// before are the old effective values of some keys.
+func (f *flow) before(keys []string) truths {
+	want := maps.Clone(f.memo.Before)
+	maps.DeleteFunc(want, func(key, _ string) bool { return !slices.Contains(keys, key) })
+	return want
+}
+
+// undoByReload is for an engine that never restarted, or need not. Removing a key from the file and reloading
+// leaves its last value in force: the old value is written out, reloaded, and only then the old file put back.
+func (f *flow) undoByReload(ctx context.Context, target []byte, p process) error {
+	want := f.before(reloadable)
+	differs, err := f.differing(ctx, p.PID, want)
+	if err != nil {
+		return err
+	}
+	if len(differs) > 0 {
+		if err := f.makeEffective(ctx, target, p, want); err != nil {
+			return err
+		}
+	}
+	return f.write(target)
+}
+
+func (f *flow) makeEffective(ctx context.Context, target []byte, p process, want truths) error {
+	if err := reloadSafe(flagsOf(p)); err != nil {
+		return err
+	}
+	written, err := explicit(target, f.step.Changes, f.memo.Before)
+	if err != nil {
+		return err
+	}
+	if err := f.write(written); err != nil {
+		return err
+	}
+	if err := f.point("undo: explicit values written"); err != nil {
+		return err
+	}
+	if err := f.reload(ctx); err != nil {
+		return err
+	}
+	if err := f.point("undo: reloaded"); err != nil {
+		return err
+	}
+	return f.prove(ctx, p.PID, want)
+}
+
+// undoByRestart is for an engine that read the new file at its start, or is down. Where the step turned live
+// restore on it stays on for this restart, so that containers keep running, and is turned off afterwards.
+func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep []running) (process, error) {
+	change, planned := liveRestore(f.step.Changes)
+	alive := planned && f.memo.Before["live-restore"] == "false" && meaning("live-restore", change.To) == "true"
+	first := target
+	if alive {
+		var err error
+		if first, err = staged(target); err != nil {
+			return process{}, err
+		}
+	}
+	if err := f.write(first); err != nil {
+		return process{}, err
+	}
+	if err := f.point("undo: written"); err != nil {
+		return process{}, err
+	}
+	bring := f.begin
+	if up || f.current(ctx).PID != 0 {
+		bring = f.restart
+	}
+	p, err := bring(ctx, keep)
+	if err != nil {
+		// The old file at least: the engine will start with it when the reason is gone.
+		if failed := f.write(target); failed != nil {
+			return process{}, fmt.Errorf("%w; and %w", err, failed)
+		}
+		return process{}, err
+	}
+	if err := f.point("undo: restarted"); err != nil {
+		return process{}, err
+	}
+	if alive {
+		if err := f.makeEffective(ctx, target, p, f.before(reloadable)); err != nil {
+			return process{}, err
+		}
+	}
+	if err := f.write(target); err != nil {
+		return process{}, err
+	}
+	want := maps.Clone(f.memo.Before)
+	if len(keep) > 0 {
+		delete(want, "icc") // frozen while containers live; it changes at a start without them
+	}
+	return p, f.prove(ctx, p.PID, want)
+}
+
+// differences are what an Undo leaves other than before, in words.
+func (f *flow) differences(target []byte, foreign bool) ([]string, error) {
+	now, err := observe(f.memo.Resolved)
+	if err != nil {
+		return nil, err
+	}
+	if !same(now.doc(), target) {
+		return nil, fmt.Errorf("%w: %s was changed by somebody else meanwhile", remediate.ErrDrifted, f.memo.Resolved)
+	}
+	var notes []string
+	if foreign {
+		notes = append(notes, "other changes that were made to daemon.json since the apply are kept")
+	}
+	old := f.memo.Original
+	if now.Exists && old.Exists && (now.Mode != old.Mode || now.UID != old.UID || now.GID != old.GID || !maps.EqualFunc(now.Xattrs, old.Xattrs, slices.Equal)) {
+		notes = append(notes, "owner, mode or attributes of daemon.json were changed since the apply and stay as they are")
+	}
+	return notes, nil
+}
+
+var _ remediate.Handler = (*Handler)(nil)

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+	"docker-harden/plan/report"
+	"docker-harden/remediate"
+)
+
+func (a *app) applyCommand() *cli.Command {
+	flags := append(selectFlags(),
+		yesFlag(),
+		&cli.BoolFlag{Name: "dry-run", Usage: "check that the plan can be applied, print it, change nothing"},
+		targetFlag("apply only `TARGET` of the plan; may be repeated"),
+		choice("on-failure", "when a step fails: `ACTION` is rollback (everything) or stop (keep what was done before)",
+			"rollback", "rollback", "stop"),
+		&cli.DurationFlag{Name: "wait-timeout", Usage: "how long a recreated container may take to become healthy (`TIME`)"},
+		&cli.DurationFlag{Name: "stable", Usage: "how long it must then stay up (`TIME`)"},
+		&cli.BoolFlag{Name: "skip-stale", Usage: "leave out what changed since the plan was made, apply the rest"},
+		&cli.StringSliceFlag{Name: "allow-unrevertable", Usage: "allow changes of `TARGET` although they cannot be undone; may be repeated"},
+		&cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` kept with the generation"},
+		formatFlag())
+	return leaf(&cli.Command{
+		Name: "apply", Usage: "apply a saved plan, or plan and ask when none is given", ArgsUsage: "[PLAN]", Flags: flags,
+		Description: `Does exactly what the plan says, or refuses it before anything is touched, or undoes what it did. What
+undo needs is on disk before each change. A container is recreated only when a live change is not enough; the
+old one is kept until confirm and prune.
+
+Examples:
+  sudo $CMD apply host.plan
+  sudo $CMD apply host.plan --dry-run
+  sudo $CMD apply host.plan --target container/web --max-risk low
+  sudo $CMD apply -p baseline                    plan now, show it, ask`,
+	}, 1, a.apply)
+}
+
+// application is a plan on its way to the host.
+type application struct {
+	plan    *plan.Plan
+	data    []byte
+	sum     string
+	profile *profile.Profile
+	engine  *engine
+	host    *inventory.Host
+}
+
+func (a *app) apply(c *cli.Context) error {
+	var x *application
+	var err error
+	file := c.Args().First()
+	if file != "" {
+		x, err = a.savedPlan(c, file)
+	} else {
+		x, err = a.freshPlan(c)
+	}
+	if err != nil {
+		return err
+	}
+	request := a.applyRequest(c, x, file != "")
+	if c.Bool("dry-run") {
+		return a.rehearse(c, x, request)
+	}
+	if len(x.plan.Steps) == 0 {
+		return a.nothingToDo(c, x)
+	}
+	if file == "" && !c.Bool("yes") {
+		if err := report.Text(a.err, x.plan, report.TextOptions{Color: a.colour(c, a.err)}); err != nil {
+			return err
+		}
+		if err := a.ask(c.Context, fmt.Sprintf("\nApply these %d steps?", len(x.plan.Steps)), "--yes"); err != nil {
+			return err
+		}
+	}
+	err = a.work(c, x.engine, x.host, func(r *remediate.Runner) (remediate.Outcome, error) {
+		r.Verify = a.prover(c, x.engine, x.profile)
+		request.Basis = a.basisOnce(c, x.engine)
+		return r.Apply(c.Context, request)
+	})
+	return a.explainStale(x, file, err)
+}
+
+// savedPlan reads a reviewed plan and looks at the host it is for.
+func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
+	for _, name := range []string{"profile", "only", "severity"} {
+		if c.IsSet(name) && !fromEnvironment(c, name, a.getenv) {
+			return nil, usagef("--%s is for making a plan, and %s is one already; make it again with --%[1]s", name, file)
+		}
+	}
+	for _, s := range c.StringSlice("skip") {
+		if !isTarget(s) || len(s) > len("control:") && s[:len("control:")] == "control:" {
+			return nil, usagef("--skip %s: a saved plan is applied whole for each target; make it again with --skip %[1]s", s)
+		}
+	}
+	p, data, sum, err := plan.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Applicable(time.Now()); err != nil {
+		return nil, err
+	}
+	prof, err := sameProfile(p.Profile)
+	if err != nil {
+		return nil, err
+	}
+	e, h, err := a.look(c.Context, c)
+	if err != nil {
+		return nil, err
+	}
+	return &application{plan: p, data: data, sum: sum, profile: prof, engine: e, host: h}, nil
+}
+
+// fromEnvironment reports whether a flag has its value from the environment only.
+func fromEnvironment(c *cli.Context, name string, getenv func(string) string) bool {
+	return name == "profile" && getenv("DOCKER_HARDEN_PROFILE") != "" && c.String(name) == getenv("DOCKER_HARDEN_PROFILE")
+}
+
+// freshPlan makes a plan of the host as it is.
+func (a *app) freshPlan(c *cli.Context) (*application, error) {
+	prof, err := openProfile(c.String("profile"))
+	if err != nil {
+		return nil, err
+	}
+	e, h, err := a.look(c.Context, c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.review(c, h, prof, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Applicable(time.Now()); err != nil {
+		return nil, err
+	}
+	data, sum, err := plan.Encode(p)
+	if err != nil {
+		return nil, err
+	}
+	return &application{plan: p, data: data, sum: sum, profile: prof, engine: e, host: h}, nil
+}
+
+func (a *app) applyRequest(c *cli.Context, x *application, saved bool) remediate.ApplyRequest {
+	q := remediate.ApplyRequest{
+		Plan: x.plan, PlanBytes: x.data, SHA256: x.sum, Host: x.host.Identity,
+		SkipStale: c.Bool("skip-stale"), OnFailure: remediate.OnFailure(c.String("on-failure")),
+		MaxRisk: plan.RiskLevel(c.String("max-risk")), AllowUnrevertable: c.StringSlice("allow-unrevertable"),
+		Message: c.String("message"),
+		Basis:   basisOf(x.host),
+	}
+	if saved { // a fresh plan was narrowed when it was made
+		q.Targets, q.Skip = c.StringSlice("target"), c.StringSlice("skip")
+	}
+	return q
+}
+
+// rehearse is apply --dry-run: it refuses what apply would refuse, and prints the plan.
+func (a *app) rehearse(c *cli.Context, x *application, q remediate.ApplyRequest) error {
+	runner, err := a.runner(c, x.engine, x.host, quietProgress{})
+	if err != nil {
+		return err
+	}
+	steps, err := runner.Check(c.Context, q)
+	if err != nil {
+		return a.explainStale(x, c.Args().First(), err)
+	}
+	if c.String("format") == "json" {
+		return report.JSON(a.out, x.plan)
+	}
+	if err := report.Text(a.out, x.plan, a.textOptions(c)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "\nDry run: nothing was changed. %s\n", wouldApply(steps, x.plan))
+	return err
+}
+
+func wouldApply(steps []plan.Step, p *plan.Plan) string {
+	if len(steps) == len(p.Steps) {
+		return fmt.Sprintf("Apply would make %s.", count(len(steps), "step"))
+	}
+	var left []string
+	for _, s := range p.Steps {
+		if !slices.ContainsFunc(steps, func(t plan.Step) bool { return t.ID == s.ID }) {
+			left = append(left, s.ID)
+		}
+	}
+	return fmt.Sprintf("Apply would make %d of %s and leave out %s.", len(steps), count(len(p.Steps), "step"), clean(fmt.Sprint(left)))
+}
+
+func (a *app) nothingToDo(c *cli.Context, x *application) error {
+	if c.String("format") == "json" {
+		return a.printJSON(outcomeOf(remediate.Outcome{}, nil))
+	}
+	if err := report.Text(a.out, x.plan, report.TextOptions{Color: a.colour(c, a.out), Summary: true}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(a.out, "Nothing to do.")
+	return err
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+	"docker-harden/remediate/journal"
+)
+
+// drift is one thing that is not as the last apply left it.
+type drift struct {
+	Target string `json:"target"`
+	Field  string `json:"field,omitempty"`
+	What   string `json:"what"`
+}
+
+// driftOf compares the host with what a generation left: the settings it made have the values it
+// gave them, and what it did not touch is as it was before.
+func driftOf(gen *journal.Generation, h *inventory.Host) []drift {
+	var out []drift
+	for _, s := range gen.Begin.Steps {
+		switch gen.Step(s.ID).Phase {
+		case journal.StepDone, journal.StepPruned:
+			out = append(out, driftOfStep(s, h)...)
+		}
+	}
+	return out
+}
+
+func driftOfStep(s plan.Step, h *inventory.Host) []drift {
+	now, ok := present(h, s.Resource)
+	if !ok {
+		return []drift{{s.ID, "", "is gone, or could not be read"}}
+	}
+	var out []drift
+	for _, ch := range s.Changes {
+		value := settingNow(h, now, ch.Path)
+		if !sameJSON(value, ch.To) {
+			out = append(out, drift{s.ID, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, value, ch.To)})
+		}
+	}
+	if s.Kind == plan.KindRecreate {
+		return out // another container: its hashes have another salt
+	}
+	basis, ok := h.Basis(now)
+	if !ok {
+		return append(out, drift{s.ID, "", "could not be read"})
+	}
+	for _, field := range s.Basis.Moved(basis) {
+		if !explained(s, field) {
+			out = append(out, drift{s.ID, field, field + " was changed"})
+		}
+	}
+	return out
+}
+
+// explained says whether a field of the basis moved because of the step itself.
+func explained(s plan.Step, field string) bool {
+	if s.Resource.Kind == plan.ResourceDaemon && field == "content" {
+		return true // its keys are compared one by one
+	}
+	return slices.ContainsFunc(s.Changes, func(ch plan.Change) bool {
+		owner := field == "uid" || field == "gid"
+		return ch.Path == field || ch.Path == "owner" && owner || related(ch.Path, field)
+	})
+}
+
+// related are fields that the engine moves along with another.
+func related(path, field string) bool {
+	return path == "HostConfig.Memory" && field == "HostConfig.MemorySwap"
+}
+
+// present finds the resource by its name: a recreate gave the container another id.
+func present(h *inventory.Host, r plan.Resource) (plan.Resource, bool) {
+	switch r.Kind {
+	case plan.ResourceContainer:
+		for i := range h.Containers {
+			if h.Containers[i].Name == r.Name && h.Containers[i].Problem == "" {
+				return h.Containers[i].Resource(), true
+			}
+		}
+		return r, false
+	case plan.ResourceDaemon:
+		return r, h.Engine.Local
+	}
+	f, ok := h.Files[r.Name]
+	return r, ok && f.Exists
+}
+
+// settingNow is the value of a setting, in the form that changes have.
+func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage {
+	switch r.Kind {
+	case plan.ResourceDaemon:
+		return h.Daemon.Keys[path]
+	case plan.ResourceFile:
+		f := h.Files[r.Name]
+		if path == "owner" {
+			return fmt.Appendf(nil, `"%d:%d"`, f.UID, f.GID)
+		}
+		return fmt.Appendf(nil, `"%04o"`, f.Mode.Perm())
+	}
+	c := h.Find(r.ID)
+	if c == nil {
+		return nil
+	}
+	value := c.Raw
+	for key := range strings.SplitSeq(path, ".") {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(value, &fields) != nil {
+			return nil
+		}
+		value = fields[key]
+	}
+	return value
+}
+
+// sameJSON compares values; null, nothing and an empty list are one: the engine tells them apart
+// differently by version.
+func sameJSON(a, b json.RawMessage) bool { return bytes.Equal(flat(a), flat(b)) }
+
+func flat(raw json.RawMessage) []byte {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return nil
+	}
+	if list, ok := v.([]any); ok && len(list) == 0 || v == nil {
+		return nil
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		return raw
+	}
+	return out
+}

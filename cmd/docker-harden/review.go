@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan"
+	"docker-harden/plan/control"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+)
+
+// openProfile loads a profile against the rulebook.
+func openProfile(nameOrPath string) (*profile.Profile, error) {
+	return profile.Open(nameOrPath, control.Catalog(rulebook()))
+}
+
+// profileNames are the built-in profiles and those of this host.
+func profileNames() []string {
+	names := profile.Names()
+	files, err := filepath.Glob(filepath.Join(profile.DefaultDir, "*.yaml"))
+	if err != nil {
+		return names
+	}
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	return names
+}
+
+// identity is how a plan names its profile: by a word for a built-in one, else by its path, so that
+// apply finds the same one again to prove the result.
+func identity(p *profile.Profile) plan.Profile {
+	name := p.Name
+	if _, builtIn := profile.Embedded(name); !builtIn || !strings.HasPrefix(p.Source, "embedded:") {
+		if abs, err := filepath.Abs(p.Source); err == nil {
+			name = abs
+		}
+	}
+	return plan.Profile{Name: name, SHA256: p.SHA256}
+}
+
+// sameProfile opens the profile a plan was made with and insists that it is still the same.
+func sameProfile(made plan.Profile) (*profile.Profile, error) {
+	p, err := openProfile(made.Name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot prove the result without the plan's profile: %w", err)
+	}
+	if p.SHA256 != made.SHA256 {
+		return nil, fmt.Errorf("%w: profile %s has changed since; make the plan again", plan.ErrStale, made.Name)
+	}
+	return p, nil
+}
+
+// review judges a host with a profile and plans what the command line selects.
+func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targets []string) (*plan.Plan, error) {
+	rules := rulebook()
+	now := time.Now()
+	selected, err := selection(c, h, targets, rules)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Build(plan.Input{
+		Findings: control.Evaluate(h, p, rules, now), Basis: h.Basis, Host: h.Identity, Profile: identity(p),
+		Rules: control.Rules(rules), Problems: h.Problems, Tool: toolVersion(), Made: now,
+		FromSnapshot: h.Snapshot, Select: selected,
+	})
+}
+
+// sight is the host the command line means: the live one, or the snapshot of --from.
+func (a *app) sight(ctx context.Context, c *cli.Context) (*inventory.Host, error) {
+	name := c.String("from")
+	if name == "" {
+		_, h, err := a.look(ctx, c)
+		return h, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open snapshot: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return inventory.Load(f, name)
+}

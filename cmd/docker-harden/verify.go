@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan"
+	"docker-harden/remediate/journal"
+)
+
+func (a *app) verifyCommand() *cli.Command {
+	return leaf(&cli.Command{
+		Name: "verify", Usage: "prove again that what was applied still holds", ArgsUsage: "[GEN]", Flags: []cli.Flag{formatFlag()},
+		Description: `Looks at the host again and judges what the generation changed by the profile it was planned with.
+Exit status 9 when something does not hold.
+
+Examples:
+  sudo $CMD verify
+  sudo $CMD verify 3 --format json`,
+	}, 1, a.verify)
+}
+
+// verdict is the proof of one control on one target.
+type verdict struct {
+	Control string        `json:"control"`
+	Target  string        `json:"target"`
+	Holds   bool          `json:"holds"`
+	Finding *plan.Finding `json:"finding,omitempty"` // when it does not hold
+}
+
+func (a *app) verify(c *cli.Context) error {
+	n, err := generationArg(c)
+	if err != nil {
+		return err
+	}
+	var gen *journal.Generation
+	if n == 0 {
+		gen, err = a.undoable(c, 0)
+	} else {
+		gen, err = a.generation(c, n)
+	}
+	if err != nil {
+		return err
+	}
+	var steps []plan.Step
+	for _, s := range gen.Begin.Steps {
+		switch gen.Step(s.ID).Phase {
+		case journal.StepDone, journal.StepPruned:
+			steps = append(steps, s)
+		}
+	}
+	if len(steps) == 0 {
+		return fmt.Errorf("cannot verify generation %d: it is %s, and nothing of it is on this host", gen.N, gen.State())
+	}
+	prof, err := sameProfile(gen.Begin.Profile)
+	if err != nil {
+		return err
+	}
+	e, err := a.connect(c)
+	if err != nil {
+		return err
+	}
+	still, err := a.prover(c, e, prof)(c.Context, steps)
+	if err != nil {
+		return err
+	}
+	return a.printVerdicts(c, gen, steps, still)
+}
+
+func (a *app) printVerdicts(c *cli.Context, gen *journal.Generation, steps []plan.Step, still []plan.Finding) error {
+	list := []verdict{}
+	held := 0
+	for _, s := range steps {
+		for _, id := range s.Controls {
+			v := verdict{Control: id, Target: s.ID, Holds: true}
+			for i := range still {
+				if still[i].Control == id && still[i].Resource.String() == s.ID {
+					v.Holds, v.Finding = false, &still[i]
+				}
+			}
+			if v.Holds {
+				held++
+			}
+			list = append(list, v)
+		}
+	}
+	if c.String("format") == "json" {
+		if err := a.printJSON(struct {
+			Format     string    `json:"format"`
+			Generation int       `json:"generation"`
+			Verdicts   []verdict `json:"verdicts"`
+		}{"docker-harden/verify/v1", gen.N, list}); err != nil {
+			return err
+		}
+	} else if err := a.verdictText(gen, list, held); err != nil {
+		return err
+	}
+	if held < len(list) {
+		return statusError(exitStillFails)
+	}
+	return nil
+}
+
+func (a *app) verdictText(gen *journal.Generation, list []verdict, held int) error {
+	for _, v := range list {
+		line := fmt.Sprintf("ok    %s  %s", v.Target, v.Control)
+		if !v.Holds {
+			line = fmt.Sprintf("FAIL  %s  %s: %s", v.Target, v.Control, v.Finding.Message)
+		}
+		if _, err := fmt.Fprintln(a.out, clean(line)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(a.out, "Generation %d: %d of %d hold.\n", gen.N, held, len(list))
+	return err
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/docker/docker/client"
+	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan"
+	"docker-harden/plan/control"
+	controls "docker-harden/plan/control/docker"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+	"docker-harden/remediate"
+	"docker-harden/remediate/docker/container"
+	"docker-harden/remediate/docker/daemon"
+	"docker-harden/remediate/host"
+	"docker-harden/remediate/journal"
+)
+
+// rulebook is every control there is, in benchmark order.
+func rulebook() []control.Control { return controls.Controls() }
+
+// engine is the way to one engine.
+type engine struct {
+	*client.Client
+	address string
+}
+
+// connect makes a client of the engine that the command line means. The engine need not answer.
+func (a *app) connect(c *cli.Context) (*engine, error) {
+	e, err := a.endpoint(c)
+	if err != nil {
+		return nil, err
+	}
+	cl, err := e.dial()
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("debug") {
+		a.say("engine: %s", clean(e.Host))
+	}
+	return &engine{Client: cl, address: e.Host}, nil
+}
+
+// look connects to the engine and observes its host.
+func (a *app) look(ctx context.Context, c *cli.Context) (*engine, *inventory.Host, error) {
+	e, err := a.connect(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := a.observe(ctx, c, e, e.Client)
+	return e, h, err
+}
+
+// lookIfUp is look for commands that must also work while the engine is down.
+func (a *app) lookIfUp(c *cli.Context) (*engine, *inventory.Host, error) {
+	e, err := a.connect(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := a.observe(c.Context, c, e, e.Client)
+	if err != nil {
+		a.note(c, "The engine does not answer; going on with the rollback file alone.")
+		return e, nil, nil
+	}
+	return e, h, nil
+}
+
+// observe reads a host through r, which may show less than the engine does.
+func (a *app) observe(ctx context.Context, c *cli.Context, e *engine, r inventory.Reader) (*inventory.Host, error) {
+	start := time.Now()
+	h, err := inventory.Collect(ctx, r, inventory.Options{Endpoint: e.address, Effective: daemon.Effective(a.stateDir(c))})
+	if err != nil {
+		return nil, unreachable(e.address, err)
+	}
+	if c.Bool("debug") {
+		a.say("inventory: %s in %s", count(len(h.Containers), "container"), time.Since(start).Round(time.Millisecond))
+	}
+	return h, nil
+}
+
+// unreachable adds what to do when an engine does not answer.
+func unreachable(address string, err error) error {
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w\nThe socket is for root and group docker: use sudo", err)
+	case client.IsErrConnectionFailed(err):
+		return fmt.Errorf("%w\nIs the engine running? Try: docker -H %s version", err, address)
+	}
+	return err
+}
+
+// runner puts together what performs plans. h is needed to apply; undoing works from the rollback file.
+func (a *app) runner(c *cli.Context, e *engine, h *inventory.Host, p progress) (*remediate.Runner, error) {
+	state := a.stateDir(c)
+	if err := os.MkdirAll(filepath.Dir(state), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the directory above %s: %w", state, err)
+	}
+	store, err := journal.Open(state)
+	if err != nil {
+		return nil, err
+	}
+	engineHandler := &daemon.Handler{Engine: e.Client, Open: host.Open, StateDir: state}
+	if h != nil && h.Engine.Local {
+		engineHandler.Daemon = h.Daemon
+		if engineHandler.Service, err = host.Describe(h.Daemon, ""); err != nil {
+			a.note(c, "The engine cannot be restarted by this tool: %s", clean(err.Error()))
+		}
+	}
+	o := container.Options{Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
+	recreator := &container.Recreator{Engine: e.Client, Options: o}
+	return &remediate.Runner{
+		Handlers: map[plan.Kind]remediate.Handler{
+			plan.KindFile: &host.FileMode{}, plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
+			plan.KindUpdate: &container.Updater{Engine: e.Client, Options: o}, plan.KindRecreate: recreator,
+		},
+		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),
+		Events: p.event, Now: time.Now, Tool: toolVersion(),
+	}, nil
+}
+
+// journals opens the generations of this host to read them.
+func (a *app) journals(c *cli.Context) (*journal.Store, error) { return journal.Look(a.stateDir(c)) }
+
+// generation reads one generation; 0 is the newest.
+func (a *app) generation(c *cli.Context, n int) (*journal.Generation, error) {
+	store, err := a.journals(c)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return store.Latest()
+	}
+	return store.Load(n)
+}
+
+type basisFunc = func(context.Context, plan.Resource) (plan.Basis, bool, error)
+
+// basisOf answers from one observation.
+func basisOf(h *inventory.Host) basisFunc {
+	return func(_ context.Context, r plan.Resource) (plan.Basis, bool, error) {
+		basis, ok := h.Basis(r)
+		return basis, ok, nil
+	}
+}
+
+// basisOnce observes the host when it is first asked, which is after the runner holds the lock, and
+// answers from that.
+func (a *app) basisOnce(c *cli.Context, e *engine) basisFunc {
+	var seen basisFunc
+	return func(ctx context.Context, r plan.Resource) (plan.Basis, bool, error) {
+		if seen == nil {
+			h, err := a.observe(ctx, c, e, e.Client)
+			if err != nil {
+				return nil, false, err
+			}
+			seen = basisOf(h)
+		}
+		return seen(ctx, r)
+	}
+}
+
+// basisNow observes a resource each time it is asked, and of the containers only that one.
+func (a *app) basisNow(c *cli.Context, e *engine) basisFunc {
+	return func(ctx context.Context, r plan.Resource) (plan.Basis, bool, error) {
+		h, err := a.observe(ctx, c, e, oneContainer{e.Client, r})
+		if err != nil {
+			return nil, false, err
+		}
+		basis, ok := h.Basis(r)
+		return basis, ok, nil
+	}
+}
+
+// prover looks at the host again and returns the findings of the steps' controls that do not hold.
+// What could not be looked at is not proven.
+func (a *app) prover(c *cli.Context, e *engine, p *profile.Profile) func(context.Context, []plan.Step) ([]plan.Finding, error) {
+	return func(ctx context.Context, steps []plan.Step) ([]plan.Finding, error) {
+		h, err := a.observe(ctx, c, e, e.Client)
+		if err != nil {
+			return nil, err
+		}
+		return unproven(control.Evaluate(h, p, rulebook(), time.Now()), steps), nil
+	}
+}
+
+// unproven picks the findings of the steps' controls that are not seen to hold. A control without
+// any verdict on its target is not proven either.
+func unproven(findings []plan.Finding, steps []plan.Step) []plan.Finding {
+	out := []plan.Finding{}
+	for _, s := range steps {
+		for _, id := range s.Controls {
+			judged := false
+			for _, f := range findings {
+				if f.Control != id || f.Resource.Kind != s.Resource.Kind || f.Resource.Name != s.Resource.Name {
+					continue
+				}
+				judged = true
+				if slices.Contains([]plan.Status{plan.Fail, plan.Unknown}, f.Status) {
+					out = append(out, f)
+				}
+			}
+			if !judged {
+				out = append(out, plan.Finding{Control: id, Resource: s.Resource, Status: plan.Unknown, Message: "it could not be looked at again"})
+			}
+		}
+	}
+	return out
+}

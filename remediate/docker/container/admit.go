@@ -1,0 +1,144 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// admit refuses containers that cannot be replaced without losing something.
+func (r *Recreator) admit(ctx context.Context, a *api, c *state) error {
+	if err := admitState(c); err != nil {
+		return err
+	}
+	if r.self(c) {
+		return refused("this program runs in %s: it cannot replace its own container", c.name())
+	}
+	for _, m := range c.Mounts {
+		if m.Type == "bind" {
+			if err := r.bindSource(c, m.Source, m.Destination); err != nil {
+				return err
+			}
+		}
+	}
+	if c.State.Running {
+		if _, err := r.proc(c); err != nil {
+			return refused("whether a new container holds could not be seen: %w", err)
+		}
+	}
+	if err := a.provider(ctx, c); err != nil {
+		return err
+	}
+	return r.dependents(ctx, a, c)
+}
+
+func admitState(c *state) error {
+	name, s := c.name(), c.State
+	switch {
+	case c.HostConfig.AutoRemove:
+		return refused("%s was started with --rm: stopping it would remove it and its anonymous volumes", name)
+	case s.Restarting:
+		return refused("%s is in a restart loop: whether a new one works could not be seen; repair it first", name)
+	case s.Dead, s.Status == "removing":
+		return refused("%s is %s", name, s.Status)
+	case !s.Running && s.Status != "created":
+		return refused("%s has exited: its exit status would be lost; start it or remove it first", name)
+	}
+	for label, owner := range map[string]string{
+		"com.docker.swarm.task.id":    "Swarm: change its service with docker service update",
+		"com.docker.swarm.service.id": "Swarm: change its service with docker service update",
+		"io.kubernetes.pod.name":      "Kubernetes: change its pod",
+	} {
+		if c.Config.Labels[label] != "" {
+			return refused("%s belongs to %s", name, owner)
+		}
+	}
+	return nil
+}
+
+func (c *state) composeOwned() bool { return c.Config.Labels["com.docker.compose.project"] != "" }
+
+// self reports whether this process runs inside the container: its own control group or its own
+// /etc/hostname is the container's.
+func (r *Recreator) self(c *state) bool {
+	group, _ := os.ReadFile("/proc/self/cgroup")
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	return strings.Contains(string(group), c.ID) || strings.Contains(string(mounts), "/"+c.ID+"/hostname ")
+}
+
+// provider checks the container whose namespaces are borrowed.
+func (a *api) provider(ctx context.Context, c *state) error {
+	for _, mode := range []string{c.HostConfig.NetworkMode, c.HostConfig.PidMode, c.HostConfig.IpcMode} {
+		ref, ok := strings.CutPrefix(mode, "container:")
+		if !ok {
+			continue
+		}
+		p, err := a.inspect(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if p == nil || c.State.Running && !p.State.Running {
+			return refused("%s uses namespaces of container %.12s, which is gone or does not run", c.name(), ref)
+		}
+	}
+	return nil
+}
+
+// bond is what ties a container to another one for good.
+type bond struct {
+	name  string
+	modes []string
+	links []string
+}
+
+// dependents refuses a container that others are bound to by its id.
+func (r *Recreator) dependents(ctx context.Context, a *api, c *state) error {
+	var list []struct {
+		ID    string `json:"Id"`
+		Names []string
+	}
+	if err := a.call(ctx, http.MethodGet, "/containers/json?all=1", nil, &list); err != nil {
+		return fmt.Errorf("cannot list containers: %w", err)
+	}
+	if r.bonds == nil {
+		r.bonds = make(map[string]bond)
+	}
+	for _, l := range list {
+		if l.ID == c.ID {
+			continue
+		}
+		b, known := r.bonds[l.ID]
+		if !known {
+			other, err := a.inspect(ctx, l.ID)
+			if err != nil {
+				return err
+			}
+			if other == nil {
+				continue // removed meanwhile
+			}
+			h := &other.HostConfig
+			b = bond{name: other.name(), modes: []string{h.NetworkMode, h.PidMode, h.IpcMode}, links: h.Links}
+			r.bonds[l.ID] = b
+		}
+		if b.to(c) {
+			return refused("container %s depends on %s (it shares a namespace or is linked): it would be left with the old one", b.name, c.name())
+		}
+	}
+	return nil
+}
+
+func (b bond) to(c *state) bool {
+	for _, mode := range b.modes {
+		if ref, ok := strings.CutPrefix(mode, "container:"); ok && (ref == c.ID || ref == c.name()) {
+			return true
+		}
+	}
+	for _, link := range b.links {
+		if target, _, _ := strings.Cut(link, ":"); strings.TrimPrefix(target, "/") == c.name() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,171 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"docker-harden/plan/inventory"
+)
+
+// GateError is a new container that did not prove itself. The fields are safe to print.
+type GateError struct {
+	Container string // name
+	What      string // "exited with code 1 after 0.3 s"
+	LogLine   string // the line of its log that says most; may be empty
+	// Capability is the dropped capability that the log points to, without CAP_; may be empty.
+	Capability string
+	Cause      string // likely cause as one sentence, may be empty
+	Next       string // what to do, may be empty
+}
+
+// Error says all of it in one line.
+func (e *GateError) Error() string {
+	text := fmt.Sprintf("container %s %s", e.Container, e.What)
+	if e.LogLine != "" {
+		text += fmt.Sprintf("; its log says %q", e.LogLine)
+	}
+	if e.Cause != "" {
+		text += "; likely cause: " + e.Cause
+	}
+	return text
+}
+
+const (
+	logLines    = 200
+	maxLogLine  = 200
+	needsRights = `operation not permitted|permission denied|eperm|eacces|not allowed`
+)
+
+// complaint finds log lines that speak of missing rights or resources.
+var complaint = regexp.MustCompile(`(?i)` + needsRights + `|read-only file system|erofs|resource temporarily unavailable|cannot fork|can't fork|out of memory|cannot allocate memory|effective uid is not 0|must be setuid`)
+
+// complaints are the lines of a log that complain, cleaned.
+func complaints(lines [][]byte) []string {
+	var out []string
+	for _, line := range lines {
+		if complaint.Match(line) {
+			out = append(out, clean(string(line), maxLogLine))
+		}
+	}
+	return out
+}
+
+// tells map words of a complaint to the capability that allows what was refused. The order matters:
+// the general ones come last.
+var tells = []struct {
+	words *regexp.Regexp
+	cap   string
+}{
+	{regexp.MustCompile(`(?i)\bbind|listen`), "NET_BIND_SERVICE"},
+	{regexp.MustCompile(`(?i)chown|ownership|owner of`), "CHOWN"},
+	{regexp.MustCompile(`(?i)setgid|setgroups|initgroups|setresgid|setegid|group id`), "SETGID"},
+	{regexp.MustCompile(`(?i)setuid|setresuid|seteuid|setreuid|user id|switching? (to )?user|gosu|su-exec|setpriv`), "SETUID"},
+	{regexp.MustCompile(`(?i)raw socket|sock_raw|\bping\b|packet socket|af_packet|\bsocket`), "NET_RAW"},
+	{regexp.MustCompile(`(?i)mknod`), "MKNOD"},
+	{regexp.MustCompile(`(?i)audit`), "AUDIT_WRITE"},
+	{regexp.MustCompile(`(?i)setcap|file capabilit`), "SETFCAP"},
+	{regexp.MustCompile(`(?i)chroot`), "SYS_CHROOT"},
+	{regexp.MustCompile(`(?i)\bkill`), "KILL"},
+	{regexp.MustCompile(`(?i)chmod|utime|changing permissions|setting times|\btouch`), "FOWNER"},
+	{regexp.MustCompile(`(?i)prctl|capset|bounding set`), "SETPCAP"},
+	{regexp.MustCompile(`(?i)permission denied`), "DAC_OVERRIDE"},
+}
+
+// capabilityFor guesses which of the dropped capabilities a complaint is about.
+func capabilityFor(line string, dropped []string) string {
+	for _, t := range tells {
+		if t.words.MatchString(line) && slices.Contains(dropped, t.cap) {
+			return t.cap
+		}
+	}
+	return ""
+}
+
+// failure words what went wrong with the new container and looks for the reason in its log.
+func (x *swap) failure(ctx context.Context, what string) error {
+	e := &GateError{Container: x.rec.Name, What: what}
+	lines := x.a.logTail(ctx, x.new, logLines)
+	said := x.newComplaints(ctx)
+	if len(lines) > 0 {
+		e.LogLine = clean(string(lines[len(lines)-1]), maxLogLine)
+	}
+	x.explain(e, said)
+	return e
+}
+
+// startFailure words a start that the engine refused.
+func (x *swap) startFailure(err error) error {
+	var refusal *apiError
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	e := &GateError{Container: x.rec.Name, What: "did not start: " + refusal.Message}
+	x.explain(e, []string{refusal.Message})
+	if strings.Contains(refusal.Message, "operation not permitted") && e.Capability == "" && len(x.dropped()) > 0 {
+		e.Cause = "its program may carry file capabilities that this step drops: " + strings.Join(x.dropped(), ", ")
+		e.Next = "keep the capability its program needs for this container in the profile, then plan again"
+	}
+	return e
+}
+
+// explain looks for the likely cause: the newest complaint that a planned change accounts for.
+func (x *swap) explain(e *GateError, said []string) {
+	for i := len(said) - 1; i >= 0; i-- {
+		line := said[i]
+		if name := capabilityFor(line, x.dropped()); name != "" {
+			e.Capability, e.LogLine = name, line
+			e.Cause = "it needs capability " + name + ", which this step drops"
+			e.Next = "keep " + name + " for this container in the profile, then plan again"
+			return
+		}
+		if cause, next := x.otherCause(line); cause != "" {
+			e.LogLine, e.Cause, e.Next = line, cause, next
+			return
+		}
+	}
+	switch {
+	case x.new != nil && x.new.State.OOMKilled && x.changes.has("Memory"):
+		e.Cause, e.Next = "the new memory limit is too low", "raise the memory limit for this container in the profile, then plan again"
+	case len(said) > 0:
+		e.LogLine = said[len(said)-1]
+	}
+}
+
+// otherCause looks for planned changes besides capabilities that account for a complaint.
+func (x *swap) otherCause(line string) (cause, next string) {
+	line = strings.ToLower(line)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) })
+	}
+	switch {
+	case x.changes.has("ReadonlyRootfs") && has("read-only file system", "erofs"):
+		return "its root file system is read-only now and it writes there",
+			"give it a tmpfs or a volume for that path, or leave its root file system writable in the profile, then plan again"
+	case x.changes.has("PidsLimit") && has("resource temporarily unavailable", "fork"):
+		return "the new limit of processes is too low", "raise the limit of processes for this container in the profile, then plan again"
+	case x.changes.has("Memory") && has("out of memory", "cannot allocate memory"):
+		return "the new memory limit is too low", "raise the memory limit for this container in the profile, then plan again"
+	case x.changes.has("SecurityOpt") && has("effective uid is not 0", "must be setuid"):
+		return "it uses a setuid program, which no-new-privileges stops",
+			"except this container from no-new-privileges in the profile, then plan again"
+	case x.changes.has("SecurityOpt") && has("operation not permitted") && x.old.unfiltered():
+		return "it makes a system call that the engine's filter refuses", "except this container from the system call filter in the profile, then plan again"
+	}
+	return "", ""
+}
+
+// dropped are the capabilities that the old container's processes could have and the new one's cannot.
+func (x *swap) dropped() []string {
+	if x.before.proc == nil {
+		return nil
+	}
+	return names(lost(x.before.proc, x.new))
+}
+
+func lost(before *inventory.Proc, c *state) uint64 {
+	return before.Init.CapBnd & mask(c.HostConfig.CapDrop) &^ mask(c.HostConfig.CapAdd)
+}

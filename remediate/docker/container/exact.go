@@ -1,0 +1,120 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+
+	"docker-harden/plan"
+	"docker-harden/remediate"
+	"docker-harden/remediate/docker/container/body"
+)
+
+// exact recreates the container so that it shows the values it had before the update. The limits were
+// lifted already, so a failure leaves a container that works as before; then done says so.
+func (u *Updater) exact(ctx context.Context, rec *updateRecord, done remediate.Restored) (remediate.Restored, error) {
+	r := &Recreator{Engine: u.Engine, Options: u.Options}
+	r.Options.TX = func() string { return rec.TX }
+	step, err := u.backStep(ctx, rec)
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	undo, err := r.Prepare(ctx, step)
+	if err != nil {
+		done.Notes = append(done.Notes, "it was not recreated to show the old values: "+err.Error())
+		return done, nil
+	}
+	log := &memory{}
+	if err := r.Do(ctx, step, undo, log); err != nil {
+		done.Notes = append(done.Notes, "it was not recreated to show the old values: "+err.Error())
+		_, undoErr := r.Undo(ctx, step, remediate.Record{Undo: undo, Notes: log.notes})
+		return done, undoErr
+	}
+	if err := r.Commit(ctx, step, remediate.Record{Undo: undo, Notes: log.notes}); err != nil {
+		return remediate.Restored{}, err
+	}
+	a, err := open(ctx, u.Engine)
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	return u.replaced(ctx, a, rec)
+}
+
+// backStep is the recreate that brings the old values back.
+func (u *Updater) backStep(ctx context.Context, rec *updateRecord) (plan.Step, error) {
+	a, err := open(ctx, u.Engine)
+	if err != nil {
+		return plan.Step{}, err
+	}
+	c, err := a.inspect(ctx, rec.ID)
+	if err != nil || c == nil {
+		return plan.Step{}, err
+	}
+	now, err := hostConfig(c.raw)
+	if err != nil {
+		return plan.Step{}, err
+	}
+	step := plan.Step{Kind: plan.KindRecreate, Resource: plan.Container(rec.Name, rec.ID)}
+	for field, was := range rec.From {
+		if path := "HostConfig." + field; !body.Equal(path, was, now[field]) {
+			step.Changes = append(step.Changes, plan.Change{Path: path, From: now[field], To: was, Kind: plan.KindRecreate})
+		}
+	}
+	return step, nil
+}
+
+// request is the request that would make a container again as it is, for comparing.
+func (u *Updater) request(ctx context.Context, a *api, c *state, changes []plan.Change) (*body.Request, error) {
+	src, err := (&Recreator{Engine: u.Engine, Options: u.Options}).source(ctx, a, c)
+	if err != nil {
+		return nil, err
+	}
+	return body.Build(src, changes)
+}
+
+// recover ends an exact undo that was killed: the container goes back under its own name.
+func (u *Updater) recover(ctx context.Context, a *api, rec *updateRecord) error {
+	c, err := a.inspect(ctx, rec.ID)
+	if err != nil || c == nil {
+		return err
+	}
+	tempNew, tempOld := rec.Name+".dh-"+rec.TX+"-new", rec.Name+".dh-"+rec.TX+"-old"
+	half, err := a.named(ctx, tempNew)
+	if err != nil {
+		return err
+	}
+	if half == nil && c.name() == tempOld {
+		if half, err = a.named(ctx, rec.Name); err != nil {
+			return err
+		}
+	}
+	if half == nil && c.name() != tempOld {
+		return nil
+	}
+	var was state
+	if err := json.Unmarshal(rec.Inspect, &was); err != nil {
+		return err
+	}
+	req, err := u.request(ctx, a, c, nil)
+	if err != nil {
+		return err
+	}
+	b := &back{r: &Recreator{Engine: u.Engine, Options: u.Options}, a: a, old: c, new: half, rec: &record{
+		Name: rec.Name, ID: rec.ID, TempNew: tempNew, TempOld: tempOld, New: req, Old: req, Inspect: c.raw,
+		Policy: was.HostConfig.RestartPolicy, Running: was.State.Running, Paused: was.State.Paused,
+	}}
+	_, err = b.restore(ctx)
+	return err
+}
+
+// memory is the log of a step that no journal follows.
+type memory struct{ notes []json.RawMessage }
+
+// Note keeps a fact for an Undo in the same run.
+func (m *memory) Note(v any) error {
+	raw, err := json.Marshal(v)
+	m.notes = append(m.notes, raw)
+	return err
+}
+
+// Progress tells nobody.
+func (*memory) Progress(string) {}

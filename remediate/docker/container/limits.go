@@ -1,0 +1,126 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"docker-harden/plan/inventory"
+)
+
+// unlimitedMemory is the number by which a memory limit is lifted through the API: the kernel holds
+// none then. The engine takes 0 for "leave it" and refuses -1.
+const unlimitedMemory = 9223372036854771712
+
+const (
+	leastMemory   = 6 << 20 // the engine refuses less
+	defaultShares = 1024
+	// shareSteps is how coarse CPU weights of control groups v2 are, in shares.
+	shareSteps = 27
+)
+
+// live are the fields that the engine changes in a running container.
+var live = []string{"Memory", "MemorySwap", "PidsLimit", "CpuShares", "RestartPolicy"}
+
+// wanted are the limits a container will have: what it has, with new values over it.
+func wanted(c *state, values map[string]json.RawMessage) (limits, error) {
+	want := c.HostConfig.limits
+	for field, target := range map[string]any{
+		"Memory": &want.Memory, "MemorySwap": &want.MemorySwap, "PidsLimit": &want.PidsLimit, "CpuShares": &want.CPUShares,
+	} {
+		raw, ok := values[field]
+		if !ok {
+			continue
+		}
+		if err := json.Unmarshal(raw, target); err != nil {
+			return want, fmt.Errorf("cannot read the planned %s: %w", field, err)
+		}
+	}
+	return want, nil
+}
+
+// admitLimits refuses limits that the engine would take and that would break the container, now or
+// at its next start.
+func (a *api) admitLimits(ctx context.Context, c *state, want limits) error {
+	name, m := c.name(), want.Memory
+	switch {
+	case m > 0 && m < leastMemory:
+		return refused("a memory limit of %d bytes for %s is less than the engine takes (6 MiB)", m, name)
+	case m > 0 && m < want.MemoryReservation:
+		return refused("the memory limit of %s would be below its memory reservation (%d < %d): it could not start again", name, m, want.MemoryReservation)
+	case m > 0 && want.MemorySwap > 0 && want.MemorySwap < m:
+		return refused("the limit of memory and swap of %s would be below its memory limit (%d < %d)", name, want.MemorySwap, m)
+	}
+	if !c.State.Running {
+		return nil
+	}
+	used, err := a.usage(ctx, c)
+	if err != nil {
+		return err
+	}
+	const margin = 10 // per cent; the kernel kills at once when a limit is set below what is in use
+	if need := used.memory + used.memory/margin; m > 0 && m != c.HostConfig.Memory && m < need {
+		return refused("%s uses %d bytes of memory now: a limit of %d would kill it", name, used.memory, m)
+	}
+	if p := want.PidsLimit; p != nil && *p > 0 && *p <= used.pids {
+		return refused("%s has %d processes and threads now: a limit of %d would stop it from working", name, used.pids, *p)
+	}
+	return nil
+}
+
+type usage struct{ memory, pids int64 }
+
+// usage is the working set (without file cache that can go) and the number of tasks.
+func (a *api) usage(ctx context.Context, c *state) (usage, error) {
+	var stats struct {
+		Memory struct {
+			Usage int64            `json:"usage"`
+			Stats map[string]int64 `json:"stats"`
+		} `json:"memory_stats"`
+		Pids struct {
+			Current int64 `json:"current"`
+		} `json:"pids_stats"`
+	}
+	if err := a.call(ctx, http.MethodGet, "/containers/"+c.ID+"/stats?stream=0&one-shot=1", nil, &stats); err != nil {
+		return usage{}, fmt.Errorf("cannot ask what %s uses: %w", c.name(), err)
+	}
+	cache := stats.Memory.Stats["total_inactive_file"]
+	if v2, ok := stats.Memory.Stats["inactive_file"]; ok && cache == 0 {
+		cache = v2
+	}
+	return usage{memory: max(stats.Memory.Usage-cache, 0), pids: stats.Pids.Current}, nil
+}
+
+// held compares limits with the kernel; fields are those that were set. An empty answer is the proof.
+func held(want limits, p *inventory.Proc, fields []string) []string {
+	var paths []string
+	for _, f := range fields {
+		paths = append(paths, "HostConfig."+f)
+	}
+	wrong := limitsTruth(&want, p, paths)
+	if want.Memory >= unlimitedMemory && slices.Contains(fields, "Memory") && p.MemoryLimit != nil && *p.MemoryLimit >= 0 {
+		wrong = append(wrong, fmt.Sprintf("Memory is still limited to %d in the kernel", *p.MemoryLimit))
+	}
+	if pids := want.PidsLimit; slices.Contains(fields, "PidsLimit") && (pids == nil || *pids <= 0) && p.PidsLimit != nil && *p.PidsLimit >= 0 {
+		wrong = append(wrong, fmt.Sprintf("PidsLimit is still %d in the kernel", *p.PidsLimit))
+	}
+	if slices.Contains(fields, "CpuShares") {
+		wrong = append(wrong, sharesHeld(want.CPUShares, p.CPUShares)...)
+	}
+	return wrong
+}
+
+func sharesHeld(want int64, have *int64) []string {
+	if want == 0 {
+		want = defaultShares
+	}
+	switch {
+	case have == nil:
+		return []string{"CpuShares could not be read from its control group"}
+	case *have > want+shareSteps || *have < want-shareSteps:
+		return []string{fmt.Sprintf("CpuShares is %d in the kernel, not %d", *have, want)}
+	}
+	return nil
+}

@@ -16,8 +16,15 @@ type decoder struct {
 	errs    []*Error
 }
 
+// longestText bounds a message that repeats what the file has.
+const longestText = 500
+
 func (d *decoder) errorf(at ast.Node, format string, args ...any) {
-	d.errs = append(d.errs, &Error{d.source, line(at), column(at), fmt.Sprintf(format, args...)})
+	text := []rune(fmt.Sprintf(format, args...))
+	if len(text) > longestText {
+		text = append(text[:longestText:longestText], '…')
+	}
+	d.errs = append(d.errs, &Error{d.source, line(at), column(at), string(text)})
 }
 
 // entry is one key of a mapping.
@@ -57,8 +64,12 @@ func (d *decoder) entries(n ast.Node, what string) []entry {
 	return out
 }
 
-// fields is entries with a fixed set of keys.
+// fields is entries with a fixed set of keys; nil when it is no mapping.
 func (d *decoder) fields(n ast.Node, what string, known ...string) map[string]ast.Node {
+	if _, ok := n.(ast.MapNode); !ok {
+		d.entries(n, what)
+		return nil
+	}
 	out := make(map[string]ast.Node)
 	for _, e := range d.entries(n, what) {
 		if !slices.Contains(known, e.name) {

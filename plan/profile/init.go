@@ -61,7 +61,8 @@ const initTail = `
 containers:
 # - match: "shop-*"
 #   controls:
-#     docker/icc: off
+#     docker/capabilities: {params: {keep: [NET_RAW]}}
+#     docker/pids-limit: off
 
 # Accepted risks. They need a reason and an owner; after the last day (UTC) the finding fails again.
 exceptions:

@@ -36,11 +36,10 @@ func (l *loader) load(data []byte, source string) (*Profile, error) {
 		return nil, err
 	}
 	d := &decoder{source: source, catalog: l.catalog}
-	if _, ok := body.(ast.MapNode); !ok {
-		d.entries(body, "a profile")
+	top := d.fields(body, "a profile", "format", "name", "description", "extends", "controls", "containers", "exceptions")
+	if top == nil {
 		return nil, join(source, d.errs)
 	}
-	top := d.fields(body, "a profile", "format", "name", "description", "extends", "controls", "containers", "exceptions")
 	d.format(top["format"], body)
 	sum := sha256.Sum256(data)
 	p := &Profile{Source: source, SHA256: hex.EncodeToString(sum[:]), Controls: make(map[string]Setting)}

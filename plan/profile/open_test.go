@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,7 +27,9 @@ func embeddedCatalog(t *testing.T) Catalog {
 			c[m[1]] = nil
 		}
 	}
-	c["docker/capabilities"] = []Param{{Name: "drop", Type: TypeList}, {Name: "drop_unused", Type: TypeBool, Default: true}}
+	c["docker/capabilities"] = []Param{{Name: "drop", Type: TypeList}, {Name: "keep", Type: TypeList}, {Name: "drop_unused", Type: TypeBool, Default: true}}
+	c["docker/memory-limit"] = []Param{{Name: "swap", Type: TypeChoice, Choices: []string{"double", "none"}, Default: "double"}, {Name: "limit", Type: TypeSize}}
+	c["docker/pids-limit"] = []Param{{Name: "floor", Type: TypeInt, Default: int64(256)}}
 	return c
 }
 
@@ -69,6 +72,70 @@ func TestEmbeddedProfiles(t *testing.T) {
 		t.Errorf("%d files are embedded, %d are named (%v)", len(entries), len(Names()), err)
 	}
 }
+
+// TestEmbeddedParameters shows what sets the profiles apart.
+func TestEmbeddedParameters(t *testing.T) {
+	c := embeddedCatalog(t)
+	tests := []struct {
+		profile, control string
+		want             Params
+	}{
+		{"baseline", "docker/capabilities", Params{"drop": []string{"NET_RAW"}, "drop_unused": false}},
+		{"cis-level1", "docker/capabilities", Params{}},
+		{"cis-level1", "docker/memory-limit", Params{}},
+		{"cis-level2", "docker/capabilities", Params{"drop": []string{"NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SETPCAP", "SYS_CHROOT"}}},
+		{"cis-level2", "docker/memory-limit", Params{"swap": "none"}},
+		{"cis-level2", "docker/pids-limit", Params{"floor": int64(128)}},
+	}
+	for _, tt := range tests {
+		p, err := Open(tt.profile, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, p.Controls[tt.control].Params); diff != "" {
+			t.Errorf("%s %s: %s", tt.profile, tt.control, diff)
+		}
+	}
+}
+
+// TestFixtures loads the sample profiles: shop.yaml is what a site would write, broken.yaml has one
+// of every common mistake.
+func TestFixtures(t *testing.T) {
+	dir := filepath.Join("..", "..", "fixtures", "profiles")
+	c := embeddedCatalog(t)
+	shop, err := Open(filepath.Join(dir, "shop.yaml"), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, on := shop.ParamsFor("docker/capabilities", "shop-web", c["docker/capabilities"])
+	if !on || !slices.Equal(web.List("keep"), []string{"NET_RAW"}) || len(shop.Controls) != 23 || len(shop.Exceptions) != 2 {
+		t.Errorf("shop: %v %v, %d controls, %d exceptions", on, web, len(shop.Controls), len(shop.Exceptions))
+	}
+	if _, on := shop.ParamsFor("docker/pids-limit", "shop-batch", nil); on {
+		t.Error("shop-batch must have no pids limit")
+	}
+	_, err = Open(filepath.Join(dir, "broken.yaml"), c)
+	var got strings.Builder
+	for _, e := range Errors(err) {
+		e.Source = filepath.Base(e.Source)
+		got.WriteString(e.Error() + "\n")
+	}
+	golden := filepath.Join(dir, "broken.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("after a wanted change: go test ./plan/profile -update\n%s", diff)
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite the golden file in fixtures/profiles")
 
 func TestOpen(t *testing.T) {
 	here, etc := t.TempDir(), t.TempDir()
@@ -175,8 +242,8 @@ func TestInit(t *testing.T) {
 	}
 	tail := strings.NewReplacer("# - ", "- ", "\n#   ", "\n  ").Replace(initTail)
 	c := testCatalog()
-	c["docker/privileged"] = nil
-	if p, err := Load([]byte(header("controls: {icc: {}}\n"+tail)), path, c); err != nil || len(p.Overrides) != 1 || len(p.Exceptions) != 1 {
+	c["docker/privileged"], c["docker/capabilities"] = nil, []Param{{Name: "keep", Type: TypeList}}
+	if p, err := Load([]byte(header("controls: {capabilities: {}}\n"+tail)), path, c); err != nil || len(p.Overrides) != 1 || len(p.Exceptions) != 1 {
 		t.Errorf("the examples do not load: %v", err)
 	}
 }

@@ -88,6 +88,9 @@ func (d *decoder) setting(e entry, id string) (off bool, params Params, ok bool)
 func (d *decoder) containers(p *Profile, n ast.Node, known bool) {
 	for _, item := range d.items(n, "containers") {
 		fields := d.fields(item, "an entry of containers", "match", "controls")
+		if fields == nil {
+			continue
+		}
 		o := Override{Match: d.required(fields, "match", item), Controls: make(map[string]OverrideSetting), Line: line(item)}
 		if _, err := path.Match(o.Match, ""); err != nil {
 			d.errorf(fields["match"], "%q is not a pattern of container names: %v", o.Match, err)
@@ -115,6 +118,9 @@ func (d *decoder) exceptions(p *Profile, n ast.Node) {
 	seen := make(map[Exception]int)
 	for _, item := range d.items(n, "exceptions") {
 		fields := d.fields(item, "an exception", "control", "target", "reason", "owner", "expires")
+		if fields == nil {
+			continue
+		}
 		e := Exception{
 			Target: d.required(fields, "target", item),
 			Reason: d.required(fields, "reason", item),

@@ -128,17 +128,19 @@ func (d *decoder) list(n ast.Node, spec Param) (any, bool) {
 		return nil, false
 	}
 	out, before := []string{}, len(d.errs)
+	have := make(map[string]bool, len(seq.Values))
 	for _, item := range seq.Values {
 		text, ok := d.text(item, "an element of "+spec.Name)
 		switch {
 		case !ok:
-		case slices.Contains(out, text):
+		case have[text]:
 			d.errorf(item, "%q stands twice in %s", text, spec.Name)
 		case len(spec.Choices) > 0 && !slices.Contains(spec.Choices, text):
 			d.errorf(item, "%s", unknown("value of "+spec.Name, text, spec.Choices))
 		default:
 			out = append(out, text)
 		}
+		have[text] = true
 	}
 	return out, len(d.errs) == before
 }

@@ -17,8 +17,9 @@ import (
 // Bounds of a profile file. They keep a hostile file from exhausting memory or the stack of the parser.
 const (
 	maxSize   = 1 << 20
-	maxDepth  = 16 // nested flow brackets
-	maxInline = 8  // "- - - x" on one line
+	maxTokens = 50000 // the parser's time grows with the square of a mapping's length
+	maxDepth  = 16    // nested flow brackets
+	maxInline = 8     // "- - - x" on one line
 )
 
 // parse reads YAML into a tree and returns the one document's body. A profile needs only plain
@@ -35,6 +36,9 @@ func parse(data []byte, source string) (body ast.Node, err error) {
 		}
 	}()
 	tokens := lexer.Tokenize(string(data))
+	if len(tokens) > maxTokens {
+		return nil, &Error{Source: source, Text: fmt.Sprintf("it has %d words and marks; a profile may have %d", len(tokens), maxTokens)}
+	}
 	if list := refuse(tokens); len(list) > 0 {
 		for _, e := range list {
 			e.Source = source

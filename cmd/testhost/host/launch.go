@@ -24,8 +24,11 @@ var keeperScript string
 //go:embed namespace.sh
 var namespaceScript string
 
-// statePrefix starts the name of a host's directory and of its control groups.
-const statePrefix = "docker-harden-host-"
+// The names of a host's directory start so, and those of its control groups.
+const (
+	statePrefix = "docker-harden-host-"
+	youngPrefix = "docker-harden-newhost-" // a directory not locked yet
+)
 
 // An Option changes what kind of host is started.
 type Option func(*options)
@@ -68,18 +71,23 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 }
 
 // newState makes the host's directory and takes its lock, which the keeper
-// inherits: a directory whose lock is free belongs to nobody.
+// inherits: a directory whose lock is free belongs to nobody. It gets its name
+// when it is locked, lest a sweep in another process takes it for abandoned.
 func newState() (string, *os.File, error) {
-	state, err := os.MkdirTemp("", statePrefix)
+	young, err := os.MkdirTemp("", youngPrefix)
 	if err != nil {
 		return "", nil, fmt.Errorf("cannot make a directory for the host: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(state, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err == nil {
-		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	}
+	lock, err := os.OpenFile(filepath.Join(young, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return "", nil, fmt.Errorf("cannot lock %s: %w", state, err)
+		return "", nil, fmt.Errorf("cannot lock %s: %w", young, err)
+	}
+	state := filepath.Join(filepath.Dir(young), statePrefix+strings.TrimPrefix(filepath.Base(young), youngPrefix))
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return "", nil, fmt.Errorf("cannot lock %s: %w", young, err)
+	}
+	if err := os.Rename(young, state); err != nil {
+		return "", nil, fmt.Errorf("cannot make a directory for the host: %w", err)
 	}
 	return state, lock, nil
 }
@@ -196,12 +204,18 @@ func sweep(dir string) {
 	for _, state := range states {
 		lock, err := os.OpenFile(filepath.Join(state, "lock"), os.O_RDWR, 0)
 		if err != nil {
-			continue // just being made, or just removed
+			continue // just being removed
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = removeState(state)
 		}
 		lock.Close()
+	}
+	young, _ := filepath.Glob(filepath.Join(dir, youngPrefix+"*"))
+	for _, path := range young {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.RemoveAll(path)
+		}
 	}
 }
 

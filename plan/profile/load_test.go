@@ -143,6 +143,7 @@ func TestLoadRefuses(t *testing.T) {
 		"choice type":          {one("log-level: {params: {level: [info]}}"), "t.yaml:4:31: level must be text, this is a list"},
 		"size word":            {one("memory-limit: {params: {floor: lots}}"), `t.yaml:4:34: floor "lots" is not a size; write it like "256MiB", "1g" or as bytes`},
 		"size overflow":        {one("memory-limit: {params: {floor: 99999999999PiB}}"), `t.yaml:4:34: floor "99999999999PiB" is not a size; write it like "256MiB", "1g" or as bytes`},
+		"size of no machine":   {one("memory-limit: {params: {floor: 2048PiB}}"), `t.yaml:4:34: floor "2048PiB" is not a size; write it like "256MiB", "1g" or as bytes`},
 		"size negative":        {one("memory-limit: {params: {floor: -1}}"), "t.yaml:4:34: floor must be from 6MiB to 1TiB"},
 		"size small":           {one("memory-limit: {params: {floor: 1MiB}}"), "t.yaml:4:34: floor must be from 6MiB to 1TiB"},
 		"size type":            {one("memory-limit: {params: {floor: true}}"), `t.yaml:4:34: floor must be a size ("256MiB", or bytes), this is true or false`},

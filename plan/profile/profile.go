@@ -14,8 +14,8 @@ const Format = "docker-harden/profile/v1"
 type Profile struct {
 	Name        string
 	Description string
-	Source      string // file name, or "embedded"
-	SHA256      string // of the file's bytes, hex
+	Source      string // file name, or "embedded:NAME.yaml"
+	SHA256      string // hex, of the file's bytes; with extends, of this and the parent's digest
 	// Controls that are on, by id.
 	Controls map[string]Setting
 	// Overrides for single containers, in the order of the file; later ones win.

@@ -1,0 +1,7 @@
+// Command testhost starts isolated Docker hosts for the demo, for trying things
+// out and for writing tests. Everything it starts is gone when it ends.
+//
+//	testhost run [--workload] [-- COMMAND...]   a host, and a command (or a shell) in it
+//	testhost images                             builds the sample images into the cache
+//	testhost check                              says what this machine lacks
+package main

@@ -61,18 +61,18 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 	held := capsOf(v.bnd &^ capMask(v.wanted))
 	switch {
 	case len(excess) > 0:
-		f.Status, f.Message = plan.Fail, "it may use "+strings.Join(excess, ", ")
+		f.Status, f.Message = plan.Fail, "it may use "+capText(excess)
 		if running(c) && len(held) == 0 {
-			f.Message = "no process may use them now, but its configuration gives " + strings.Join(excess, ", ")
+			f.Message = "no process may use them now, but its configuration gives " + capText(excess)
 		}
 		if v.unused {
-			f.Message = "no process uses a capability, and it may use " + strings.Join(excess, ", ")
+			f.Message = "no process uses a capability, and it may use " + capText(excess)
 		}
 		to := writeCaps(hc.CapAdd, hc.CapDrop, v.wanted)
 		f.Changes = differing(recreateChange("CapDrop", hc.CapDrop, to.Drop), recreateChange("CapAdd", hc.CapAdd, to.Add))
 		f.Risk = capRisk(c, excess, v)
 	case len(held) > 0:
-		f.Status, f.Message = plan.Fail, fmt.Sprintf("it is configured without, but %s may use %s", named(holders(c, v)), strings.Join(held, ", "))
+		f.Status, f.Message = plan.Fail, fmt.Sprintf("it is configured without, but %s may use %s", named(holders(c, v)), capText(held))
 		f.Blocked = "a process that was given more (docker exec --privileged, nsenter) or a runtime that ignores the setting; end it or recreate the container yourself"
 	default:
 		f.Status, f.Message = plan.Pass, "it has no capability to drop"
@@ -81,6 +81,19 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 		f.Message += notRunning
 	}
 	return askCapabilities(c, v, p, f)
+}
+
+// capText names capabilities; the usual sets have a name of their own.
+func capText(names []string) string {
+	switch {
+	case len(without(capNames(), names)) == 0:
+		return "every capability"
+	case len(names) == len(defaultCaps) && len(without(defaultCaps, names)) == 0:
+		return "the engine's default, " + strings.Join(names, ", ")
+	case len(names) > len(defaultCaps):
+		return fmt.Sprintf("%d capabilities, among them %s", len(names), strings.Join(names[:len(defaultCaps)], ", "))
+	}
+	return strings.Join(names, ", ")
 }
 
 func viewCaps(c *inventory.Container, p profile.Params) capView {
@@ -175,7 +188,7 @@ func askCapabilities(c *inventory.Container, v capView, p profile.Params, f plan
 		return f
 	}
 	f.Message = "it was given more than the engine's default: " + strings.Join(added, ", ")
-	return ask(f, question+"? List in keep what it needs and in drop what it does not", answerContainer(c, "docker/capabilities", keepAnswer(c, v, p)))
+	return ask(f, question+"? List in keep what it needs and in drop what it does not.", answerContainer(c, "docker/capabilities", keepAnswer(c, v, p)))
 }
 
 // keepAnswer is the answer that leaves everything as it is: what the person does not want is struck out.

@@ -42,7 +42,7 @@ func judgeEngineSocket(h *inventory.Host, c *inventory.Container, _ profile.Para
 	}
 	f := verdict(plan.Manual, "it can reach the engine's socket through %s", strings.Join(sources, ", "))
 	f.Evidence = found
-	return ask(f, "Which requests does it make to the engine? Put a socket proxy that allows only these in between, or accept the risk",
+	return ask(f, "Which requests does it make to the engine? Put a socket proxy that allows only these in between, or accept the risk.",
 		answerException(c, "docker/engine-socket"))
 }
 

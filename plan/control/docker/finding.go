@@ -16,10 +16,13 @@ func verdict(s plan.Status, format string, args ...any) plan.Finding {
 	return plan.Finding{Status: s, Message: fmt.Sprintf(format, args...)}
 }
 
+// answerMark stands between a question and the piece of profile that answers it.
+const answerMark = " Answer in the profile: "
+
 // ask turns a finding into a question for a person. answer is the piece of profile that answers it.
 func ask(f plan.Finding, question, answer string) plan.Finding {
 	f.Status, f.Changes, f.Risk, f.Notes, f.Blocked = plan.Manual, nil, plan.Risk{}, nil, ""
-	f.Question = question + "; answer in the profile: " + answer
+	f.Question = question + answerMark + answer
 	return f
 }
 

@@ -27,7 +27,7 @@ func hostUserns() control.Control {
 				f.Message = "it opts out of remapped users (--userns host), which has no effect while the engine remaps none"
 			}
 			f.Evidence = []plan.Evidence{evidence("mode", sourceInspect, "host")}
-			return ask(f, "Does it need the host's user ids? If not, run it without --userns host; if so, accept the risk",
+			return ask(f, "Does it need the host's user ids? If not, run it without --userns host; if so, accept the risk.",
 				answerException(c, "docker/host-userns"))
 		},
 	}

@@ -56,10 +56,9 @@ func judgeICC(h *inventory.Host, p profile.Params) []plan.Finding {
 	switch {
 	case len(active) > 0:
 		return []plan.Finding{ask(f, fmt.Sprintf("Can every container be stopped for a while? The engine ignores the setting while any runs (%s), so it is not written now. "+
-			"Stop them, plan and apply, and start them again; do those on the default bridge (%s) need to reach each other? They can be moved to a network of their own. "+
-			"When nothing runs", list(active), list(attached)), answer)}
+			"Stop them, plan and apply, and start them again. Those on the default bridge (%s) then no longer reach each other; they can be moved to a network of their own.", list(active), list(attached)), answer)}
 	case len(attached) > 0 && !p.Bool("accept"):
-		return []plan.Finding{ask(f, fmt.Sprintf("Do the containers on the default bridge (%s) do without reaching each other? They can be moved to a network of their own", list(attached)), answer)}
+		return []plan.Finding{ask(f, fmt.Sprintf("Do the containers on the default bridge (%s) do without reaching each other? They can be moved to a network of their own.", list(attached)), answer)}
 	case len(attached) > 0:
 		f.Risk = f.Risk.Raise(plan.RiskMedium, "containers on the default bridge no longer reach each other: "+list(attached))
 	}

@@ -46,7 +46,7 @@ func judgeInsecureRegistries(h *inventory.Host, p profile.Params) []plan.Finding
 	}
 	list := strings.Join(texts(key.configured(h).value), ", ")
 	if !p.Bool("accept") {
-		return []plan.Finding{ask(f, fmt.Sprintf("Can the engine do without %s, or reach it with TLS? Then the list can be emptied", list),
+		return []plan.Finding{ask(f, fmt.Sprintf("Can the engine do without %s, or reach it with TLS? Then the list can be emptied.", list),
 			answerHost("docker/insecure-registries", "accept: true"))}
 	}
 	f.Risk = f.Risk.Raise(plan.RiskMedium, "pulls may fail from "+list)

@@ -100,12 +100,11 @@ func chooseMemory(r memoryRule, in memoryInput) memoryChoice {
 
 // confidence is 3 for a container seen for less than half a day and approaches 1 with the days.
 func (r memoryRule) confidence(in memoryInput) float64 {
-	const day = 24 * time.Hour
 	if int64(in.Samples) < r.Samples || in.Uptime <= 0 {
 		return r.MaxConfidence
 	}
-	const halfDay = 0.5
-	return min(r.MaxConfidence, 1+1/max(in.Uptime.Hours()/day.Hours(), halfDay))
+	const day, halfDay = 24, 0.5 // hours, days
+	return min(r.MaxConfidence, 1+1/max(in.Uptime.Hours()/day, halfDay))
 }
 
 func roundUp(v, step int64) int64 {
@@ -135,4 +134,18 @@ func size(v int64) string {
 		return fmt.Sprintf("%.1f KiB", float64(v)/kib)
 	}
 	return fmt.Sprintf("%d B", v)
+}
+
+// span is a time for people.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d <= 0:
+		return "unknown"
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	}
+	return d.Round(time.Second).String()
 }

@@ -116,7 +116,7 @@ func limitMemory(h *inventory.Host, c *inventory.Container, p profile.Params, f 
 }
 
 func askMemory(c *inventory.Container, f plan.Finding, reason string) plan.Finding {
-	return ask(f, "How much memory may it use? A limit could not be computed: "+reason, answerContainer(c, "docker/memory-limit", "limit: SIZE"))
+	return ask(f, "How much memory may it use? A limit could not be computed: "+reason+".", answerContainer(c, "docker/memory-limit", "limit: SIZE"))
 }
 
 func usageReason(c *inventory.Container) string {
@@ -131,7 +131,7 @@ func usageReason(c *inventory.Container) string {
 
 func memoryEvidence(c *inventory.Container) []plan.Evidence {
 	u := c.Usage
-	source := fmt.Sprintf("cgroup, %d samples in %s, up %s", u.Samples, u.Window, u.Uptime)
+	source := fmt.Sprintf("cgroup, %d samples in %s, up %s", u.Samples, span(u.Window), span(u.Uptime))
 	out := []plan.Evidence{
 		evidence("working set", source, "%s", size(u.WorkingSet)),
 		evidence("cannot be given back", source, "%s", size(u.Unreclaimable)),

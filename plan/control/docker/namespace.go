@@ -47,5 +47,5 @@ func judgeNamespace(c *inventory.Container, n namespace) plan.Finding {
 	if c.Proc != nil {
 		f.Evidence = append(f.Evidence, evidence("shared namespaces", "/proc/PID/ns", "%s", list(c.Proc.SharedNamespaces)))
 	}
-	return ask(f, fmt.Sprintf("%s? If not, run it without %s; if so, accept the risk", n.ask, n.option), answerException(c, n.control))
+	return ask(f, fmt.Sprintf("%s? If not, run it without %s; if so, accept the risk.", n.ask, n.option), answerException(c, n.control))
 }

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/plan/control"
@@ -88,7 +89,7 @@ func guardNoNewPrivileges(c *inventory.Container, conf noNewPrivs, p profile.Par
 	switch {
 	case len(why) == 0:
 	case !p.Bool("accept"):
-		return ask(f, "Does it work without gaining privileges? "+sentence(why), answerContainer(c, "docker/no-new-privileges", "accept: true"))
+		return ask(f, fmt.Sprintf("Does it work without gaining privileges (%s)?", strings.Join(why, "; ")), answerContainer(c, "docker/no-new-privileges", "accept: true"))
 	default:
 		for _, reason := range why {
 			f.Risk = f.Risk.Raise(plan.RiskHigh, reason)

@@ -77,7 +77,7 @@ func limitPids(c *inventory.Container, p profile.Params, f plan.Finding) plan.Fi
 	case limit > 0:
 		f.Notes = append(f.Notes, fmt.Sprintf("limit %d: given by the profile", limit))
 	case seenMost == 0:
-		return ask(f, "How many processes and threads may it have? It was not seen in use: "+usageReason(c), answerContainer(c, "docker/pids-limit", "limit: NUMBER"))
+		return ask(f, "How many processes and threads may it have? It was not seen in use: "+usageReason(c)+".", answerContainer(c, "docker/pids-limit", "limit: NUMBER"))
 	default:
 		limit = max(seenMost*p.Int("factor"), p.Int("floor"))
 		f.Evidence = append(f.Evidence, evidence("most processes and threads", sourceCgroup, "%d", seenMost))

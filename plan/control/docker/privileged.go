@@ -26,7 +26,7 @@ func privileged() control.Control {
 			if seen(c) {
 				f.Evidence = append(f.Evidence, evidence("CapEff", sourceStatus, "%016x", c.Proc.Init.CapEff))
 			}
-			return ask(f, "Which capabilities and devices does it need? Run it with --cap-add and --device instead of --privileged, or accept the risk",
+			return ask(f, "Which capabilities and devices does it need? Run it with --cap-add and --device instead of --privileged, or accept the risk.",
 				answerException(c, "docker/privileged"))
 		},
 	}

@@ -56,10 +56,11 @@ func named(list []inventory.Process) string {
 	for _, p := range list[:min(most, len(list))] {
 		names = append(names, fmt.Sprintf("%s (pid %d)", plainName(p.Name), p.PID))
 	}
+	text := strings.Join(names, ", ")
 	if len(list) > most {
-		names = append(names, fmt.Sprintf("%d more", len(list)-most))
+		text += fmt.Sprintf(" and %d more", len(list)-most)
 	}
-	return strings.Join(names, ", ")
+	return text
 }
 
 // plainName quotes a name that holds anything but plain characters.
@@ -92,13 +93,4 @@ func elevating(c *inventory.Container) []inventory.Process {
 // opaque are the processes whose executable could not be looked at.
 func opaque(c *inventory.Container) []inventory.Process {
 	return which(c, func(p inventory.Process) bool { return p.ExeProblem != "" })
-}
-
-// sentence joins reasons to one text that starts with a capital letter.
-func sentence(reasons []string) string {
-	text := strings.Join(reasons, "; ")
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }

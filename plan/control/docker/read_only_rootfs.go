@@ -57,7 +57,7 @@ func judgeReadOnly(_ *inventory.Host, c *inventory.Container, p profile.Params) 
 	}
 	f.Evidence = append(f.Evidence, layerEvidence(c)...)
 	if !p.Bool("accept") {
-		return ask(f, "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs",
+		return ask(f, "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs.",
 			answerContainer(c, "docker/read-only-rootfs", "accept: true, tmpfs: []"))
 	}
 	return makeReadOnly(c, p.List("tmpfs"), f)

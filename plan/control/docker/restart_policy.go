@@ -65,7 +65,7 @@ func judgeRestartPolicy(_ *inventory.Host, c *inventory.Container, p profile.Par
 		f.Changes = change
 		f.Risk = f.Risk.Raise(plan.RiskMedium, lost)
 	default:
-		return ask(f, fmt.Sprintf("Must it be up after every reboot? With %s %s; keep leaves it as it is", onFailure, lost),
+		return ask(f, fmt.Sprintf("Must it be up after every reboot? With %s: %s; keep leaves it as it is.", onFailure, lost),
 			answerContainer(c, "docker/restart-policy", "policy: keep"))
 	}
 	return f

@@ -42,7 +42,7 @@ func judgeUserlandProxy(h *inventory.Host, p profile.Params) []plan.Finding {
 	}
 	ports := strings.Join(proxied, ", ")
 	if !p.Bool("accept") {
-		return []plan.Finding{ask(f, "Does anything reach these ports over localhost or IPv6, which the proxy serves: "+ports+"? If not, it can be turned off",
+		return []plan.Finding{ask(f, "Does anything reach these ports over localhost or IPv6, which the proxy serves: "+ports+"? If not, it can be turned off.",
 			answerHost("docker/userland-proxy", "accept: true"))}
 	}
 	f.Risk = f.Risk.Raise(plan.RiskMedium, "these ports may stop answering on localhost or IPv6: "+ports)

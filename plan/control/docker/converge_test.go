@@ -1,0 +1,194 @@
+package docker
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"docker-harden/plan"
+	"docker-harden/plan/control"
+	"docker-harden/plan/inventory"
+)
+
+// TestChangesSatisfy makes the changes that a fixture's findings ask for on a model of the host, as
+// the engine and the kernel would take them, and judges again: nothing may be left to change, and
+// each finding that was changed must pass or ask about the rest.
+func TestChangesSatisfy(t *testing.T) {
+	for _, c := range Controls() {
+		for _, s := range scenes(t, filepath.Join(fixtures, short(c)+".txtar")) {
+			t.Run(short(c)+"/"+s.name, func(t *testing.T) { satisfy(t, s) })
+		}
+	}
+}
+
+// TestProfileOfEverything judges the hosts of all fixtures by all controls at once, whose changes
+// then meet on the same containers.
+func TestProfileOfEverything(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("controls:\n")
+	for _, c := range Controls() {
+		text.WriteString("  " + c.ID + ": {}\n")
+	}
+	for _, c := range Controls() {
+		for _, s := range scenes(t, filepath.Join(fixtures, short(c)+".txtar")) {
+			s.profile = []byte(text.String())
+			t.Run(short(c)+"/"+s.name, func(t *testing.T) { satisfy(t, s) })
+		}
+	}
+}
+
+func satisfy(t *testing.T, s scene) {
+	findings := s.findings(t)
+	p, err := plan.Build(plan.Input{Findings: findings, Basis: func(r plan.Resource) (plan.Basis, bool) {
+		return plan.Basis{"name": r.Name}, true
+	}, Made: now, Rules: control.Rules(Controls())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := map[plan.Resource][]string{}
+	for _, step := range p.Steps {
+		changed[step.Resource] = step.Controls
+		perform(t, s.host, step)
+	}
+	for _, f := range s.findings(t) {
+		if len(f.Changes) > 0 {
+			t.Errorf("%s wants more changes of %s after its own were made: %v", f.Control, f.Resource, show([]plan.Finding{f}))
+		}
+		if slices.Contains(changed[f.Resource], f.Control) && f.Status != plan.Pass && f.Status != plan.Manual {
+			t.Errorf("%s is %s on %s after its changes: %s", f.Control, f.Status, f.Resource, f.Message)
+		}
+	}
+}
+
+// perform does one step on the model.
+func perform(t *testing.T, h *inventory.Host, step plan.Step) {
+	t.Helper()
+	switch step.Resource.Kind {
+	case plan.ResourceDaemon:
+		changeDaemon(t, h, step)
+	case plan.ResourceFile:
+		changeFile(t, h, step)
+	case plan.ResourceContainer:
+		i := slices.IndexFunc(h.Containers, func(c inventory.Container) bool { return c.ID == step.Resource.ID })
+		changeContainer(t, &h.Containers[i], step)
+	}
+}
+
+func changeDaemon(t *testing.T, h *inventory.Host, step plan.Step) {
+	t.Helper()
+	if h.Daemon.Keys == nil {
+		h.Daemon.Keys = map[string]json.RawMessage{}
+	}
+	for _, c := range step.Changes {
+		if _, flag := h.Daemon.Flags[c.Path]; flag {
+			t.Errorf("%s is a flag and was written into daemon.json: the engine would not start", c.Path)
+		}
+		if have := h.Daemon.Keys[c.Path]; string(c.From) != "null" && string(have) != string(c.From) {
+			t.Errorf("%s is %s in daemon.json, the change says %s", c.Path, have, c.From)
+		}
+		h.Daemon.Keys[c.Path] = c.To
+		on := string(c.To) == "true"
+		switch c.Path {
+		case "live-restore":
+			h.Engine.LiveRestore = on
+		case "debug":
+			h.Engine.Debug = on
+		case "experimental":
+			h.Engine.Experimental = on
+		case "insecure-registries":
+			h.Engine.InsecureRegistries = nil
+		case "userland-proxy":
+			h.Daemon.ProxyProcesses = 0
+		case "icc":
+			h.Engine.Bridge[optICC] = string(c.To)
+		case optNoNewPrivileges:
+			h.Engine.SecurityOptions = append(h.Engine.SecurityOptions, "name=no-new-privileges")
+		}
+	}
+}
+
+func changeFile(t *testing.T, h *inventory.Host, step plan.Step) {
+	t.Helper()
+	file := h.Files[step.Resource.Name]
+	for _, c := range step.Changes {
+		switch string(c.Path) + string(c.To) {
+		case `owner"0:0"`:
+			file.UID, file.GID = 0, 0
+		case `mode"0644"`:
+			file.Mode = 0o644
+		case `mode"0640"`:
+			file.Mode = 0o640
+		default:
+			t.Errorf("unknown change %s of a file", c.Path)
+		}
+	}
+	h.Files[step.Resource.Name], h.Daemon.Config = file, file
+}
+
+func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
+	t.Helper()
+	fields := map[string]json.RawMessage{}
+	have := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw(c.Inspect.HostConfig), &have); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range step.Changes {
+		field, ok := strings.CutPrefix(change.Path, "HostConfig.")
+		if !ok || string(plainJSON(t, have[field])) != string(plainJSON(t, change.From)) {
+			t.Errorf("%s of %s is %s, the change says %s", change.Path, c.Name, have[field], change.From)
+		}
+		fields[field] = change.To
+	}
+	if err := json.Unmarshal(raw(fields), &c.Inspect.HostConfig); err != nil {
+		t.Fatal(err)
+	}
+	enforce(c, fields)
+}
+
+// plainJSON sorts the keys of objects.
+func plainJSON(t *testing.T, value json.RawMessage) json.RawMessage {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(value, &v); err != nil {
+		t.Fatal(err)
+	}
+	return raw(v)
+}
+
+// enforce is what the kernel does of the fields that were set.
+func enforce(c *inventory.Container, set map[string]json.RawMessage) {
+	if c.Proc == nil {
+		return
+	}
+	hc := &c.Inspect.HostConfig
+	bounding := capMask(configuredCaps(hc.CapAdd, hc.CapDrop))
+	each := func(change func(p *inventory.Process)) {
+		change(&c.Proc.Init)
+		for i := range c.Proc.All {
+			change(&c.Proc.All[i])
+		}
+	}
+	for field := range set {
+		switch field {
+		case "Memory":
+			c.Proc.MemoryLimit = &hc.Memory
+		case "PidsLimit":
+			c.Proc.PidsLimit = hc.PidsLimit
+		case "CpuShares":
+			c.Proc.CPUShares = &hc.CPUShares
+		case "ReadonlyRootfs":
+			c.Proc.ReadOnlyRoot = hc.ReadonlyRootfs
+		case "CapDrop", "CapAdd":
+			each(func(p *inventory.Process) { p.CapBnd = bounding; p.CapEff &= bounding; p.CapPrm &= bounding })
+		case "SecurityOpt":
+			filter := 2
+			if slices.ContainsFunc(hc.SecurityOpt, seccompUnconfined) {
+				filter = 0
+			}
+			on := parseNoNewPrivs(hc.SecurityOpt).On
+			each(func(p *inventory.Process) { p.Seccomp, p.NoNewPrivs = filter, p.NoNewPrivs || on })
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package control
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+)
+
+// edit is what makes a container special.
+type edit func(h *inventory.Host, c *inventory.Container)
+
+func TestWhatBlocksARecreate(t *testing.T) {
+	dirty := &inventory.Layer{Files: 1, Paths: []string{"/etc/app.conf"}}
+	for name, c := range map[string]struct {
+		edit edit
+		want string // in Blocked; empty: not blocked
+	}{
+		"ordinary":     {func(*inventory.Host, *inventory.Container) {}, ""},
+		"paused":       {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.State.Paused = true }, ""},
+		"created":      {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "created") }, ""},
+		"exited":       {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "exited") }, "would lose its exit status"},
+		"dead":         {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "dead") }, "it is dead"},
+		"restart loop": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.State.Restarting = true }, "restart loop"},
+		"auto remove":  {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.AutoRemove = true }, "--rm"},
+		"image gone":   {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Image = "other" }, "its image other is gone"},
+		"image known to be gone": {func(h *inventory.Host, _ *inventory.Container) {
+			h.Images["image"] = inventory.Image{Missing: true}
+		}, "its image image is gone"},
+		"runtime gone": {func(h *inventory.Host, c *inventory.Container) {
+			h.Engine.Runtimes, c.Inspect.HostConfig.Runtime = []string{"runc"}, "runsc"
+		}, "no longer knows its runtime runsc"},
+		"runtime known": {func(h *inventory.Host, c *inventory.Container) {
+			h.Engine.Runtimes, c.Inspect.HostConfig.Runtime = []string{"runc"}, "runc"
+		}, ""},
+		"reservation above limit": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Inspect.HostConfig.Memory, c.Inspect.HostConfig.MemoryReservation = 100, 200
+		}, "reservation is above its memory limit"},
+		"links":              {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/db:/web/db"} }, "links"},
+		"layer unread":       {func(_ *inventory.Host, c *inventory.Container) { c.Layer, c.LayerProblem = nil, "btrfs" }, "could not be read: btrfs"},
+		"layer not recorded": {func(_ *inventory.Host, c *inventory.Container) { c.Layer = nil }, "could not be read: reason not recorded"},
+		"dirty on overlay2":  {func(_ *inventory.Host, c *inventory.Container) { c.Layer = dirty }, ""},
+		"dirty on another driver": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Layer, c.Inspect.GraphDriver.Name = dirty, "vfs"
+		}, "1 file in the writable layer cannot be carried over with storage driver vfs"},
+		"clean on another driver": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.GraphDriver.Name = "vfs" }, ""},
+		"compose":                 {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, ""},
+		"compose and dirty": {func(_ *inventory.Host, c *inventory.Container) {
+			own(c, inventory.OwnedByCompose, "shop/web")
+			c.Layer = dirty
+		}, "(/etc/app.conf) would be lost at the next docker compose up"},
+		"swarm":      {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySwarm, "web") }, "use docker service update (--cap-drop) web"},
+		"kubernetes": {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByKubernetes, "ns/pod") }, "pod ns/pod"},
+		"systemd":    {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySystemd, "web.service") }, "systemctl edit --full web.service"},
+		"podman":     {func(h *inventory.Host, _ *inventory.Container) { h.Engine.Product = "podman" }, "the engine is podman"},
+		"bind source missing": {func(h *inventory.Host, c *inventory.Container) {
+			c.Inspect.Mounts = []inventory.Mount{{Type: "bind", Source: "/srv/x"}}
+			h.Files = map[string]inventory.File{"/srv/x": {}}
+		}, "bind source /srv/x is missing"},
+		"bind source there": {func(h *inventory.Host, c *inventory.Container) {
+			c.Inspect.Mounts = []inventory.Mount{{Type: "bind", Source: "/srv/x"}}
+			h.Files = map[string]inventory.File{"/srv/x": {Exists: true}}
+		}, ""},
+		"this tool": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Proc = &inventory.Proc{All: []inventory.Process{{Name: "sh"}, {Name: "docker-harden"}}}
+		}, "this tool runs in it"},
+		"several": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Inspect.HostConfig.AutoRemove, c.Inspect.Image = true, "other"
+		}, "anonymous volumes; its image"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hostOf(container("web"))
+			c.edit(h, &h.Containers[0])
+			f := only(t, h, wants("c", recreate))
+			blocked := c.want != ""
+			if (f.Blocked != "") != blocked || !strings.Contains(f.Blocked, c.want) {
+				t.Errorf("blocked %q, want %q", f.Blocked, c.want)
+			}
+			if f.Status != plan.Fail || (len(f.Changes) == 0) != blocked {
+				t.Errorf("%s with changes %v", f.Status, f.Changes)
+			}
+			if blocked && (f.Downtime != 0 || f.Risk.Level != "") {
+				t.Errorf("a blocked finding has downtime %g and risk %v", f.Downtime, f.Risk)
+			}
+		})
+	}
+}
+
+func stopped(c *inventory.Container, status string) {
+	c.Inspect.State.Running, c.Inspect.State.Status = false, status
+}
+
+func own(c *inventory.Container, kind inventory.OwnerKind, name string) {
+	c.Owner = inventory.Owner{Kind: kind, Name: name}
+}
+
+// TestLiveUpdates are possible where a recreate is not, except where another tool owns the container.
+func TestLiveUpdates(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit edit
+		want string
+	}{
+		"exited":      {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "exited") }, ""},
+		"auto remove": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.AutoRemove = true }, ""},
+		"dirty":       {func(_ *inventory.Host, c *inventory.Container) { c.Layer = nil }, ""},
+		"compose":     {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, ""},
+		"swarm":       {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySwarm, "web") }, "(--limit-memory) web"},
+		"systemd":     {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySystemd, "web.service") }, "web.service"},
+		"dead":        {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "dead") }, "dead"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hostOf(container("web"))
+			c.edit(h, &h.Containers[0])
+			f := only(t, h, wants("c", live))
+			if (f.Blocked != "") != (c.want != "") || !strings.Contains(f.Blocked, c.want) {
+				t.Errorf("blocked %q, want %q", f.Blocked, c.want)
+			}
+			if f.Downtime != 0 {
+				t.Errorf("a live update has downtime %g", f.Downtime)
+			}
+		})
+	}
+}
+
+func TestDependents(t *testing.T) {
+	for name, edit := range map[string]func(c *inventory.Container){
+		"shares its network":   func(c *inventory.Container) { c.Inspect.HostConfig.NetworkMode = "container:id-of-web" },
+		"shares its processes": func(c *inventory.Container) { c.Inspect.HostConfig.PidMode = "container:web" },
+		"shares its ipc":       func(c *inventory.Container) { c.Inspect.HostConfig.IpcMode = "container:id-of-web" },
+		"volumes-from":         func(c *inventory.Container) { c.Inspect.HostConfig.VolumesFrom = []string{"web:ro"} },
+		"link":                 func(c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/web:/side/w"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			side := container("side")
+			edit(&side)
+			c := wants("c", recreate)
+			findings := Evaluate(hostOf(side, container("web")), profileOf(c), []Control{c}, today)
+			if want := fmt.Sprintf("container side depends on it (%s)", name); findings[1].Blocked != want {
+				t.Errorf("blocked %q, want %q", findings[1].Blocked, want)
+			}
+			if blocked := findings[0].Blocked != ""; blocked != (name == "link") {
+				t.Errorf("the dependent itself: %q", findings[0].Blocked)
+			}
+		})
+	}
+}
+
+func TestDependsOnNobodyElse(t *testing.T) {
+	long := container("web")
+	long.ID = strings.Repeat("ab", 32)
+	long.Inspect.HostConfig.NetworkMode = "container:" + long.ID
+	short := container("side")
+	short.Inspect.HostConfig.NetworkMode = "container:" + long.ID[:12]
+	gone := container("gone")
+	gone.Inspect.HostConfig.NetworkMode = "container:nobody"
+	got := dependentsOf([]inventory.Container{long, short, gone})
+	if len(got) != 1 || len(got[long.ID]) != 1 || !strings.Contains(got[long.ID][0], "container side") {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestPriceOfARecreate(t *testing.T) {
+	timeout := func(s int) *int { return &s }
+	for name, c := range map[string]struct {
+		edit     edit
+		downtime float64
+		level    plan.RiskLevel
+		want     string // in reasons or notes
+	}{
+		"running": {func(*inventory.Host, *inventory.Container) {}, 1.5, "", ""},
+		"created": {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "created") }, 0, "", ""},
+		"paused":  {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.State.Paused = true }, 1.5, "", "paused again"},
+		"dirty": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Layer = &inventory.Layer{Files: 7, Truncated: true, Paths: []string{"/a", "/b\n", "/c", "/d", "/e", "/f"}}
+		}, 1.5, plan.RiskMedium, `at least 7 files in the writable layer are carried over: /a, "/b\n", /c, /d, /e, …`},
+		"compose":         {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, 1.5, plan.RiskMedium, "compose: the next change of project file of shop/web"},
+		"stops slowly":    {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Config.StopTimeout = timeout(120) }, 1.5, "", "up to 120 s to stop"},
+		"stops as others": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Config.StopTimeout = timeout(5) }, 1.5, "", ""},
+		"port of the engine's choice": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Inspect.HostConfig.PortBindings = map[string][]inventory.Port{"80/tcp": {{HostPort: "80"}}, "53/udp": {{}}, "22/tcp": {{HostPort: "0"}}}
+		}, 1.5, "", "will be another one: 22/tcp, 53/udp"},
+		"all ports": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.PublishAllPorts = true }, 1.5, "", "will be others"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hostOf(container("web"))
+			c.edit(h, &h.Containers[0])
+			f := only(t, h, wants("c", recreate))
+			words := append(append([]string(nil), f.Risk.Reasons...), f.Notes...)
+			if f.Downtime != c.downtime || f.Risk.Level != c.level {
+				t.Errorf("downtime %g risk %q, want %g and %q", f.Downtime, f.Risk.Level, c.downtime, c.level)
+			}
+			if !strings.Contains(strings.Join(words, "\n"), c.want) || (c.want == "") != (len(words) == 0) {
+				t.Errorf("said %q, want %q", words, c.want)
+			}
+		})
+	}
+}
+
+func TestSwarmHint(t *testing.T) {
+	changes := []plan.Change{{Path: "HostConfig.CapAdd"}, {Path: "HostConfig.CapDrop"}, {Path: "HostConfig.CapAdd"}}
+	if got := swarmHint("web", changes); got != "use docker service update (--cap-add, --cap-drop) web" {
+		t.Error(got)
+	}
+	if got := swarmHint("web", []plan.Change{{Path: "HostConfig.SecurityOpt"}}); !strings.Contains(got, "stack file") {
+		t.Error(got)
+	}
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"docker-harden/plan"
@@ -84,32 +85,95 @@ func (w *writer) group(g group, list []plan.Finding) {
 			}
 		}
 		w.printf("    %s\n", strings.Join(head, "  "))
-		for _, f := range list {
-			if f.Control == id {
-				w.finding(f)
-			}
+		for _, b := range batches(list, id) {
+			w.batch(b)
 		}
 	}
 }
 
-func (w *writer) finding(f plan.Finding) {
-	const indent = "      "
-	w.printf("%s%s: %s\n", indent, Clean(f.Resource.String()), Clean(f.Message))
-	deeper := indent + "  "
-	if f.Question != "" {
-		hanging(&w.Buffer, deeper, w.warn.Sprint("?")+" ", []string{f.Question})
+// batch are findings of one control that say the same of several resources.
+type batch []plan.Finding
+
+// batches joins the findings of a control that differ in nothing but the resource's name.
+func batches(list []plan.Finding, control string) []batch {
+	var out []batch
+	at := make(map[string]int)
+	for _, f := range list {
+		if f.Control != control {
+			continue
+		}
+		key := strings.Join([]string{f.Message, unnamed(f, f.Question), unnamed(f, f.Blocked)}, "\x00")
+		if f.Exception != nil {
+			key += exceptionText(f.Exception)
+		}
+		i, ok := at[key]
+		if !ok {
+			i, at[key] = len(out), len(out)
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], f)
 	}
-	if f.Blocked != "" {
-		hanging(&w.Buffer, deeper, "because: ", []string{f.Blocked})
+	return out
+}
+
+// unnamed is a text with the quoted name of the finding's container replaced, so that the texts of
+// two containers can be compared, and be printed once.
+func unnamed(f plan.Finding, text string) string {
+	if f.Resource.Kind != plan.ResourceContainer || f.Resource.Name == "" {
+		return text
+	}
+	return strings.NewReplacer(strconv.Quote(f.Resource.Name), `"NAME"`, strconv.Quote(f.Resource.String()), `"container/NAME"`).Replace(text)
+}
+
+func (w *writer) batch(b batch) {
+	const indent, deeper = "      ", "        "
+	f := b[0]
+	question, blocked := f.Question, f.Blocked
+	if len(b) > 1 {
+		question, blocked = unnamed(f, question), unnamed(f, blocked)
+		if question != f.Question {
+			question += " (NAME: each of them, in an entry of its own)"
+		}
+	}
+	w.names(b, indent)
+	if question != "" {
+		w.printf("%s%s %s\n", deeper, w.warn.Sprint("?"), Clean(question))
+	}
+	if blocked != "" {
+		w.printf("%sbecause: %s\n", deeper, Clean(blocked))
 	}
 	if f.Exception != nil {
 		w.printf("%s%s\n", deeper, Clean(exceptionText(f.Exception)))
 	}
-	if w.o.Verbose {
+	if !w.o.Verbose {
+		return
+	}
+	for _, f := range b {
 		for _, e := range f.Evidence {
-			w.printf("%s%s\n", deeper, evidenceText(e))
+			w.printf("%s%s: %s\n", deeper, Clean(f.Resource.String()), evidenceText(e))
 		}
 	}
+}
+
+// names writes every resource of a batch and what was seen of it, in as many lines as it takes.
+func (w *writer) names(b batch, indent string) {
+	const columns = 100
+	line := indent
+	for i, f := range b {
+		word := Clean(f.Resource.String()) + ","
+		if i == len(b)-1 {
+			word = strings.TrimSuffix(word, ",") + ": " + Clean(f.Message)
+		}
+		if line != indent && width(line)+1+width(word) > columns {
+			w.printf("%s\n", line)
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	w.printf("%s\n", line)
 }
 
 func exceptionText(e *plan.Exception) string {

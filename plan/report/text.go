@@ -79,7 +79,9 @@ func (w *writer) step(s plan.Step) {
 	w.changes(s)
 	const indent = "    "
 	hanging(&w.Buffer, indent, "", []string{s.Effect.Text})
-	hanging(&w.Buffer, indent, "# ", s.Notes)
+	for _, note := range s.Notes {
+		w.printf("%s# %s\n", indent, Clean(note))
+	}
 	if len(s.Risk.Reasons) > 0 {
 		level := strings.ToUpper(string(s.Risk.Level))
 		hanging(&w.Buffer, indent, "why "+level+": ", s.Risk.Reasons)

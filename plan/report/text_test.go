@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -236,6 +237,40 @@ func TestWritersReportWriteErrors(t *testing.T) {
 	} {
 		if err == nil {
 			t.Errorf("%s: a failed write is not reported", name)
+		}
+	}
+}
+
+func TestBatches(t *testing.T) {
+	ask := func(name, message, question string) plan.Finding {
+		return plan.Finding{Control: "docker/privileged", Resource: plan.Container(name, ""), Status: plan.Manual, Message: message, Question: question}
+	}
+	var findings []plan.Finding
+	for _, name := range []string{"a", "b", "c"} {
+		findings = append(findings, ask(name, "m", `Why? match: "`+name+`"`))
+	}
+	findings = append(findings, ask("d", "m", `Why? match: "other"`), ask("e", "n", `Why? match: "e"`))
+	got := textOf(t, &plan.Plan{Findings: findings}, TextOptions{})
+	for _, want := range []string{
+		"container/a, container/b, container/c: m\n        ? Why? match: \"NAME\" (NAME: each of them, in an entry of its own)\n",
+		"container/d: m\n        ? Why? match: \"other\"\n",
+		"container/e: n\n        ? Why? match: \"e\"\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("missing %q in\n%s", want, got)
+		}
+	}
+	var many []plan.Finding
+	for i := range 40 {
+		many = append(many, ask(fmt.Sprintf("container-%d", i), "m", "Why?"))
+	}
+	got = textOf(t, &plan.Plan{Findings: many}, TextOptions{})
+	if n := strings.Count(got, "container/container-"); n != 40 || strings.Count(got, "Why?") != 1 {
+		t.Errorf("%d of 40 are named", n)
+	}
+	for _, line := range strings.Split(got, "\n") {
+		if width(line) > 100 {
+			t.Errorf("%d columns: %s", width(line), line)
 		}
 	}
 }

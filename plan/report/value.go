@@ -14,7 +14,7 @@ import (
 )
 
 // widest is how many columns a value gets; what does not fit is cut, and --verbose shows it whole.
-const widest = 48
+const widest = 72
 
 // byteFields are the settings that count bytes.
 var byteFields = []string{"Memory", "MemorySwap", "MemoryReservation", "KernelMemory", "ShmSize"}

@@ -6,13 +6,13 @@ import (
 )
 
 func TestValue(t *testing.T) {
-	long := strings.Repeat("x", 60)
+	long := strings.Repeat("x", 90)
 	tests := []struct{ path, in, want, whole string }{
 		{"log-level", `null`, "(unset)", ""},
 		{"log-level", ``, "(unset)", ""},
 		{"log-level", `"debug"`, `"debug"`, ""},
 		{"live-restore", `true`, "true", ""},
-		{"log-level", `"` + long + `"`, `"` + long[:46] + "…", `"` + long + `"`},
+		{"log-level", `"` + long + `"`, `"` + long[:70] + "…", `"` + long + `"`},
 		{"log-level", `"a\u001b[31m"`, `"a\x1b[31m"`, ""},
 		{"log-level", `{broken`, "{broken", ""},
 		{"mode", `"0644"`, "0644", ""},
@@ -28,8 +28,8 @@ func TestValue(t *testing.T) {
 		{"CapDrop", `[]`, "[]", ""},
 		{"CapDrop", `["NET_RAW","ALL"]`, "[NET_RAW, ALL]", ""},
 		{"SecurityOpt", `["a\u202eb"]`, `[a\u202eb]`, ""},
-		{"CapDrop", `["` + strings.Repeat(`NET_RAW","`, 9) + `X"]`, "[NET_RAW, NET_RAW, NET_RAW, NET_RAW, … 6 more]", "[" + strings.Repeat("NET_RAW, ", 9) + "X]"},
-		{"CapDrop", `["` + long + `"]`, "[" + long[:46] + "…", "[" + long + "]"},
+		{"CapDrop", `["` + strings.Repeat(`NET_RAW","`, 9) + `X"]`, "[" + strings.Repeat("NET_RAW, ", 6) + "… 4 more]", "[" + strings.Repeat("NET_RAW, ", 9) + "X]"},
+		{"CapDrop", `["` + long + `"]`, "[" + long[:70] + "…", "[" + long + "]"},
 		{"RestartPolicy", `{"Name":"on-failure","MaximumRetryCount":5}`, "on-failure:5", ""},
 		{"RestartPolicy", `{"Name":"always","MaximumRetryCount":0}`, "always", ""},
 		{"RestartPolicy", `{"Name":"","MaximumRetryCount":0}`, "no", ""},

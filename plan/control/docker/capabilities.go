@@ -31,8 +31,8 @@ func capabilities() control.Control {
 		},
 		Severity: plan.RiskHigh,
 		Params: []profile.Param{
-			{Name: "drop", Type: profile.TypeList, Default: levelOne, Choices: append(capNames(), allCaps), Doc: "capabilities to take away; ALL for everything but keep"},
-			{Name: "keep", Type: profile.TypeList, Default: []string{}, Choices: capNames(), Doc: "capabilities to leave, also those beyond the engine's default that were added on purpose"},
+			{Name: "drop", Type: profile.TypeList, Default: levelOne, Choices: append(capNames, allCaps), Doc: "capabilities to take away; ALL for everything but keep"},
+			{Name: "keep", Type: profile.TypeList, Default: []string{}, Choices: capNames, Doc: "capabilities to leave, also those beyond the engine's default that were added on purpose"},
 			{Name: "drop_unused", Type: profile.TypeBool, Default: true, Doc: "drop everything where every process is seen without any capability and cannot gain one"},
 		},
 		Container: judgeCapabilities,
@@ -86,7 +86,7 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 // capText names capabilities; the usual sets have a name of their own.
 func capText(names []string) string {
 	switch {
-	case len(without(capNames(), names)) == 0:
+	case len(without(capNames, names)) == 0:
 		return "every capability"
 	case len(names) == len(defaultCaps) && len(without(defaultCaps, names)) == 0:
 		return "the engine's default, " + strings.Join(names, ", ")
@@ -143,10 +143,14 @@ func capEvidence(c *inventory.Container, v capView) []plan.Evidence {
 	return append(out, evidence("CapBnd", sourceStatus, "%016x", v.bnd), evidence("CapEff", sourceStatus, "%016x", eff))
 }
 
-// capRisk is medium for more than level 1 drops, and high where a program is seen that is known to need one.
+// capRisk is medium for more than level 1 drops and for what rests on having looked once, and high where a program is seen that is known to need one.
 func capRisk(c *inventory.Container, dropped []string, v capView) plan.Risk {
 	risk := plan.Risk{Level: plan.RiskLow}
-	if more := without(dropped, levelOne); len(more) > 0 && !v.unused {
+	more := without(dropped, levelOne)
+	switch {
+	case v.unused:
+		return risk.Raise(plan.RiskMedium, "a setuid helper that runs only now and then was maybe not seen")
+	case len(more) > 0:
 		risk = risk.Raise(plan.RiskMedium, "what the service needs of these was not observed: "+strings.Join(more, ", "))
 	}
 	if !seen(c) {
@@ -154,7 +158,7 @@ func capRisk(c *inventory.Container, dropped []string, v capView) plan.Risk {
 	}
 	for _, p := range c.Proc.All {
 		for _, name := range capUsers[p.Name] {
-			if slices.Contains(dropped, name) && !v.unused {
+			if slices.Contains(dropped, name) {
 				risk = risk.Raise(plan.RiskHigh, fmt.Sprintf("%s is known to fail without %s: keep it with %s", p.Name, name,
 					answerContainer(c, "docker/capabilities", fmt.Sprintf("keep: [%s]", name))))
 			}

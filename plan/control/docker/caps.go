@@ -16,12 +16,14 @@ var defaultCaps = []string{
 }
 
 // capNames are all capabilities by bit, in the spelling of docker run.
-func capNames() []string {
+var capNames = namesByBit()
+
+func namesByBit() []string {
 	var names []string
 	for _, c := range capability.ListKnown() {
 		names = append(names, strings.ToUpper(c.String()))
 	}
-	return names
+	return slices.Clip(names)
 }
 
 // capName is the spelling of docker run for any spelling the engine takes (net_raw, CAP_NET_RAW).
@@ -43,8 +45,8 @@ func capList(list []string) []string {
 // capMask is the set of bits of names; unknown names and ALL have none.
 func capMask(names []string) uint64 {
 	var mask uint64
-	for bit, name := range capNames() {
-		if slices.Contains(names, name) {
+	for _, name := range names {
+		if bit := slices.Index(capNames, name); bit >= 0 {
 			mask |= 1 << bit
 		}
 	}
@@ -54,7 +56,7 @@ func capMask(names []string) uint64 {
 // capsOf are the names of a set of bits, lowest bit first.
 func capsOf(mask uint64) []string {
 	out := []string{}
-	for bit, name := range capNames() {
+	for bit, name := range capNames {
 		if mask&(1<<bit) != 0 {
 			out = append(out, name)
 		}
@@ -68,7 +70,7 @@ func configuredCaps(add, drop []string) []string {
 	add, drop = capList(add), capList(drop)
 	switch {
 	case slices.Contains(add, allCaps):
-		return without(capNames(), drop)
+		return without(capNames, drop)
 	case slices.Contains(drop, allCaps):
 		return without(add, []string{allCaps})
 	}
@@ -88,7 +90,7 @@ func writeCaps(add, drop, wanted []string) capPlan {
 	case len(wanted) == 0:
 		return capPlan{Add: emptied(add), Drop: []string{allCaps}}
 	case slices.Contains(capList(add), allCaps):
-		return capPlan{Add: add, Drop: extend(drop, without(capNames(), wanted))}
+		return capPlan{Add: add, Drop: extend(drop, without(capNames, wanted))}
 	case all:
 		return capPlan{Add: keepCaps(add, wanted), Drop: drop}
 	case len(without(wanted, defaultCaps)) == 0:

@@ -20,7 +20,7 @@ func hostIPC() control.Control {
 		Severity: plan.RiskMedium,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{
-				control: "docker/host-ipc", kernel: "ipc", words: "shared memory and queues of the host", option: "--ipc host",
+				control: "docker/host-ipc", kernel: "ipc", words: "the host's ipc (shared memory and queues)", option: "--ipc host",
 				ask:  "Does it use shared memory together with a program of the host",
 				mode: func(c *inventory.Container) string { return c.Inspect.HostConfig.IpcMode },
 			})

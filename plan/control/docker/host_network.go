@@ -20,7 +20,7 @@ func hostNetwork() control.Control {
 		Severity: plan.RiskHigh,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{
-				control: "docker/host-network", kernel: "net", words: "the network of the host", option: "--network host",
+				control: "docker/host-network", kernel: "net", words: "the host's network", option: "--network host",
 				ask:  "Does it need the host's own addresses (an agent, multicast, the client's source address)",
 				mode: func(c *inventory.Container) string { return c.Inspect.HostConfig.NetworkMode },
 			})

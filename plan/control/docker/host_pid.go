@@ -20,7 +20,7 @@ func hostPID() control.Control {
 		Severity: plan.RiskHigh,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{
-				control: "docker/host-pid", kernel: "pid", words: "the processes of the host", option: "--pid host",
+				control: "docker/host-pid", kernel: "pid", words: "the host's processes", option: "--pid host",
 				ask:  "Is it an agent that has to see every process of the host",
 				mode: func(c *inventory.Container) string { return c.Inspect.HostConfig.PidMode },
 			})

@@ -20,7 +20,7 @@ func hostUTS() control.Control {
 		Severity: plan.RiskLow,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{
-				control: "docker/host-uts", kernel: "uts", words: "the host name of the host", option: "--uts host",
+				control: "docker/host-uts", kernel: "uts", words: "the host's name", option: "--uts host",
 				ask:  "Does it have to see the host's name as it changes",
 				mode: func(c *inventory.Container) string { return c.Inspect.HostConfig.UTSMode },
 			})

@@ -13,7 +13,7 @@ import (
 type namespace struct {
 	control string
 	kernel  string // as /proc/PID/ns has it: "net"
-	words   string // "the network of the host"
+	words   string // "the host's network"
 	option  string // "--network host"
 	mode    func(c *inventory.Container) string
 	ask     string // what has to be known before it can be taken away

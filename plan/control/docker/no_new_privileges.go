@@ -83,6 +83,9 @@ func guardNoNewPrivileges(c *inventory.Container, conf noNewPrivs, p profile.Par
 			f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("whether the executable of %s is setuid could not be seen: %s", named(list), list[0].ExeProblem))
 		}
 	}
+	if !rootUser(c.Inspect.Config.User) && len(why) == 0 {
+		f.Risk = f.Risk.Raise(plan.RiskMedium, "a setuid helper that runs only now and then was maybe not seen")
+	}
 	for _, reason := range why {
 		f.Evidence = append(f.Evidence, evidence("needs privileges", sourceStatus, "%s", reason))
 	}

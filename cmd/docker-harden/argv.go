@@ -174,10 +174,26 @@ func (p *parser) unknownFlag(name string) error {
 			known = append(known, s)
 		}
 	}
+	if apart := p.unbundle(name); apart != "" {
+		return usagef("unknown flag %s: flags are written one by one: %s", name, apart)
+	}
 	if p.commands != nil {
 		return usagef("unknown flag %s before the command; a command's own flags stand after it%s", name, didYouMean(name, known))
 	}
 	return usagef("unknown flag %s%s", name, didYouMean(name, known))
+}
+
+// unbundle takes "-qD" apart, if it is made of one-letter flags without values.
+func (p *parser) unbundle(word string) string {
+	var out []string
+	for _, letter := range strings.TrimPrefix(word, "-") {
+		f := p.find("-" + string(letter))
+		if f == nil || takesValue(f) {
+			return ""
+		}
+		out = append(out, "-"+string(letter))
+	}
+	return strings.Join(out, " ")
 }
 
 // spellings are the ways to write a flag.
@@ -204,6 +220,11 @@ func takesValue(f cli.Flag) bool {
 func didYouMean(word string, known []string) string {
 	best, least := "", len(word)/2+1
 	for _, k := range known {
+		const telling = 4 // a shorter beginning says too little
+		if len(word) >= telling && strings.HasPrefix(k, word) {
+			best = k
+			break
+		}
 		if d := levenshtein.ComputeDistance(word, k); d < least {
 			best, least = k, d
 		}

@@ -220,6 +220,9 @@ func (a *app) targets(ctx context.Context, p parser) []candidate {
 func (a *app) generations(p parser) []candidate {
 	dir := given(p, "state-dir")
 	if dir == "" {
+		dir = a.getenv("DOCKER_HARDEN_STATE_DIR")
+	}
+	if dir == "" {
 		dir = a.defaultStateDir()
 	}
 	entries, err := os.ReadDir(filepath.Join(dir, "generations"))

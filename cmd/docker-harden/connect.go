@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 
 	"github.com/docker/cli/cli/connhelper"
@@ -31,7 +32,7 @@ func (e endpoint) dial() (*client.Client, error) {
 	}
 	helper, err := connhelper.GetConnectionHelper(e.Host)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use %s: %w", e.Host, err)
+		return nil, fmt.Errorf("cannot use %s: %w", withoutPassword(e.Host), err)
 	}
 	switch {
 	case helper != nil:
@@ -53,9 +54,18 @@ func (e endpoint) dial() (*client.Client, error) {
 	}
 	c, err := client.NewClientWithOpts(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use %s: %w", e.Host, err)
+		return nil, fmt.Errorf("cannot use %s: %w", withoutPassword(e.Host), err)
 	}
 	return c, nil
+}
+
+// withoutPassword is an address as it may be shown.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the engine's address"
+	}
+	return u.Redacted()
 }
 
 func (e endpoint) tlsConfig() (*tls.Config, error) {

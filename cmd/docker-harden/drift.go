@@ -41,7 +41,7 @@ func driftOfStep(s plan.Step, h *inventory.Host) []drift {
 	for _, ch := range s.Changes {
 		value := settingNow(h, now, ch.Path)
 		if !sameJSON(value, ch.To) {
-			out = append(out, drift{s.ID, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, value, ch.To)})
+			out = append(out, drift{s.ID, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(ch.To))})
 		}
 	}
 	if s.Kind == plan.KindRecreate {
@@ -138,4 +138,11 @@ func flat(raw json.RawMessage) []byte {
 		return raw
 	}
 	return out
+}
+
+func orNull(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return json.RawMessage("null")
+	}
+	return raw
 }

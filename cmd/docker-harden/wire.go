@@ -44,9 +44,9 @@ func (a *app) connect(c *cli.Context) (*engine, error) {
 		return nil, err
 	}
 	if c.Bool("debug") {
-		a.say("engine: %s", clean(e.Host))
+		a.say("engine: %s", clean(withoutPassword(e.Host)))
 	}
-	return &engine{Client: cl, address: e.Host}, nil
+	return &engine{Client: cl, address: withoutPassword(e.Host)}, nil
 }
 
 // look connects to the engine and observes its host.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+)
+
+func raw(text string) json.RawMessage { return json.RawMessage(text) }
+
+// driftHost is a host with one container and a daemon.json, as an apply left it.
+func driftHost(containerRaw string, keys map[string]json.RawMessage) *inventory.Host {
+	h := &inventory.Host{
+		Engine: inventory.Engine{Local: true},
+		Daemon: inventory.Daemon{ConfigPath: "/etc/docker/daemon.json", Keys: keys},
+		Files:  map[string]inventory.File{"/etc/docker/daemon.json": {Exists: true, Mode: 0o644, UID: 0, GID: 0}},
+		Containers: []inventory.Container{{
+			ID: "0123456789abcdef", Name: "web", Raw: raw(containerRaw),
+		}},
+	}
+	return h
+}
+
+func TestDrift(t *testing.T) {
+	const before = `{"Image":"i","Config":{"Env":["A=1"]},"HostConfig":{"Memory":0,"CapDrop":null}}`
+	old := driftHost(before, map[string]json.RawMessage{"debug": raw("true")})
+	web := plan.Container("web", "0123456789abcdef")
+	basis, _ := old.Basis(web)
+	daemon, _ := old.Basis(plan.Daemon())
+	file := plan.File("/etc/docker/daemon.json")
+	fileBasis, _ := driftHost(before, nil).Basis(file)
+	update := plan.Step{
+		ID: "container/web", Kind: plan.KindUpdate, Resource: web, Basis: basis,
+		Changes: []plan.Change{{Path: "HostConfig.Memory", From: raw("0"), To: raw("268435456"), Kind: plan.KindUpdate}},
+	}
+	recreate := update
+	recreate.Kind, recreate.Resource.ID = plan.KindRecreate, "anotherid"
+	engine := plan.Step{
+		ID: "daemon", Kind: plan.KindRestart, Resource: plan.Daemon(), Basis: daemon,
+		Changes: []plan.Change{{Path: "live-restore", From: raw("null"), To: raw("true"), Kind: plan.KindReload}},
+	}
+	mode := plan.Step{
+		ID: "host/etc/docker/daemon.json", Kind: plan.KindFile, Resource: file, Basis: fileBasis,
+		Changes: []plan.Change{{Path: "owner", From: raw(`"5:5"`), To: raw(`"0:0"`)}, {Path: "mode", From: raw(`"0666"`), To: raw(`"0644"`)}},
+	}
+	const applied = `{"Image":"i","Config":{"Env":["A=1"]},"HostConfig":{"Memory":268435456,"MemorySwap":536870912,"CapDrop":null}}`
+	const moved = `{"Image":"i","Config":{"Env":["A=2"]},"HostConfig":{"Memory":1,"CapDrop":null}}`
+	live := map[string]json.RawMessage{"debug": raw("true"), "live-restore": raw("true")}
+	for _, test := range []struct {
+		name string
+		step plan.Step
+		now  *inventory.Host
+		want []string
+	}{
+		{"as the apply left it", update, driftHost(applied, live), nil},
+		{"value and another field", update, driftHost(moved, live), []string{
+			"HostConfig.Memory: HostConfig.Memory is 1, the apply had set it to 268435456", "Config.Env: Config.Env was changed",
+		}},
+		{"recreated, found by name", recreate, driftHost(applied, live), nil},
+		{"recreated, value moved", recreate, driftHost(moved, live), []string{"HostConfig.Memory: HostConfig.Memory is 1, the apply had set it to 268435456"}},
+		{"gone", update, &inventory.Host{}, []string{": is gone, or could not be read"}},
+		{"engine", engine, driftHost(applied, live), nil},
+		{"engine key removed", engine, driftHost(applied, nil), []string{"live-restore: live-restore is null, the apply had set it to true"}},
+		{"file", mode, driftHost(applied, live), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, d := range driftOfStep(test.step, test.now) {
+				got = append(got, d.Field+": "+d.What)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestSameJSON(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"null", "[]", true},
+		{"", "null", true},
+		{`["a"]`, `[ "a" ]`, true},
+		{`{"a":1,"b":2}`, `{"b":2,"a":1}`, true},
+		{"false", "null", false},
+		{"0", "null", false},
+		{"9007199254740993", "9007199254740992", false},
+	} {
+		if got := sameJSON(raw(test.a), raw(test.b)); got != test.want {
+			t.Errorf("sameJSON(%s, %s) is %v", test.a, test.b, got)
+		}
+	}
+}

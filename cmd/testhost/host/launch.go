@@ -181,12 +181,23 @@ func (h *Host) Close() error {
 		return errors.New("internal error: only who started a host may close it")
 	}
 	h.keeper.once.Do(func() {
-		ns, err := namespacesOf(h.pid)
-		h.keeper.result = errors.Join(err, h.keeper.close())
-		left, err := lookFor(h.state, ns)
-		h.keeper.result = errors.Join(h.keeper.result, err, left.err())
+		h.keeper.result = h.remove()
 	})
 	return h.keeper.result
+}
+
+// remove lets the keeper remove the host, and checks that it did.
+func (h *Host) remove() error {
+	ns, err := holdNamespace(h.pid)
+	if err != nil { // it died early, and all its processes with it
+		return h.keeper.close()
+	}
+	defer ns.close()
+	if err := h.keeper.close(); err != nil {
+		return err
+	}
+	left, err := lookFor(h.state, ns)
+	return errors.Join(err, left.err())
 }
 
 // close lets the keeper do its work and waits for it.

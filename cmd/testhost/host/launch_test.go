@@ -113,10 +113,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	h.Start(t)
 	run(t, h, "running", "-p", "127.0.0.1:8004:80")
-	ns, err := namespacesOf(h.pid)
+	ns, err := holdNamespace(h.pid)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer ns.close()
 	if left, err := lookFor(h.state, ns); err != nil || left.err() == nil {
 		t.Fatalf("the check sees nothing of a running host: %v", err)
 	} else if len(left.processes) < 4 || len(left.files) == 0 {
@@ -135,7 +136,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 }
 
 // gone waits until nothing of a host is left.
-func gone(t *testing.T, state string, ns []string) {
+func gone(t *testing.T, state string, ns *namespace) {
 	t.Helper()
 	var left leftovers
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -152,7 +153,7 @@ func gone(t *testing.T, state string, ns []string) {
 
 // owner runs the helper test below in a process of its own and returns it with
 // the directory and namespaces of the host it has started.
-func owner(t *testing.T, mode string) (cmd *exec.Cmd, state string, ns []string) {
+func owner(t *testing.T, mode string) (cmd *exec.Cmd, state string, ns *namespace) {
 	t.Helper()
 	cmd = exec.Command("/proc/self/exe", "-test.run", "^TestOwnerHelper$")
 	cmd.Env = append(os.Environ(), "TESTHOST_OWNER="+mode)
@@ -168,9 +169,10 @@ func owner(t *testing.T, mode string) (cmd *exec.Cmd, state string, ns []string)
 	if _, err := fmt.Sscanf(line, "owns %s %d", &state, &pid); err != nil {
 		t.Fatalf("the owner says %q: %v", line, err)
 	}
-	if ns, err = namespacesOf(pid); err != nil || len(ns) == 0 {
-		t.Fatalf("the host's namespaces: %v, %v", ns, err)
+	if ns, err = holdNamespace(pid); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(ns.close)
 	return cmd, state, ns
 }
 
@@ -223,12 +225,12 @@ func TestNextStartSweepsAfterAKilledKeeper(t *testing.T) {
 	Here(t).Exec(t, "kill", "-KILL", keeper, fmt.Sprint(cmd.Process.Pid))
 	_ = cmd.Wait()
 	for range 200 {
-		if left, err := processesIn(ns); err != nil || len(left) == 0 {
+		if left, err := ns.processes(); err != nil || len(left) == 0 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if left, err := processesIn(ns); err != nil || len(left) > 0 {
+	if left, err := ns.processes(); err != nil || len(left) > 0 {
 		t.Errorf("processes after the keeper was killed: %v, %v", left, err)
 	}
 	if _, err := os.Stat(state); err != nil {

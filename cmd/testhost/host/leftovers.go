@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// leftovers is what a host that is gone has left on the machine. Interfaces and
-// firewall rules live in the host's network namespace, which lives as long as a
-// process in it or a mount of it does: those are what is looked for.
+// leftovers is what a host that is gone has left on the machine. Its interfaces,
+// firewall rules and mounts live in namespaces that end with its last process.
 type leftovers struct {
 	processes []string
 	mounts    []string
@@ -33,16 +31,15 @@ func (l leftovers) err() error {
 	return errors.Join(errs...)
 }
 
-// lookFor finds what is left of the host that had this directory and namespaces.
-func lookFor(state string, namespaces []string) (leftovers, error) {
+// lookFor finds what is left of the host that had this directory and namespace.
+func lookFor(state string, ns *namespace) (leftovers, error) {
 	var l leftovers
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return l, err
 	}
 	for line := range strings.Lines(string(mounts)) {
-		holds := func(id string) bool { return strings.Contains(line, id) }
-		if holds(state) || slices.ContainsFunc(namespaces, holds) {
+		if strings.Contains(line, state) {
 			l.mounts = append(l.mounts, strings.TrimSpace(line))
 		}
 	}
@@ -52,28 +49,36 @@ func lookFor(state string, namespaces []string) (leftovers, error) {
 			l.files = append(l.files, path)
 		}
 	}
-	l.processes, err = processesIn(namespaces)
+	l.processes, err = ns.processes()
 	return l, err
 }
 
-// namespacesOf names the namespaces that only the host's processes are in.
-func namespacesOf(pid int) ([]string, error) {
-	var ids []string
-	for _, kind := range []string{"pid", "mnt", "net"} {
-		id, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, nil // it has died already, and all of it with it
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the host's namespaces: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
+// A namespace is the process namespace of a host. While it is held open, the
+// kernel does not give its number to the namespace of another host.
+type namespace struct {
+	held *os.File
+	id   string
 }
 
-// processesIn lists living processes that are in one of the namespaces.
-func processesIn(namespaces []string) ([]string, error) {
+// holdNamespace holds the process namespace that pid is in.
+func holdNamespace(pid int) (*namespace, error) {
+	path := fmt.Sprintf("/proc/%d/ns/pid", pid)
+	held, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look into the host's namespaces: %w", err)
+	}
+	id, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", held.Fd()))
+	if err != nil {
+		held.Close()
+		return nil, fmt.Errorf("cannot look into the host's namespaces: %w", err)
+	}
+	return &namespace{held: held, id: id}, nil
+}
+
+func (n *namespace) close() { n.held.Close() }
+
+// processes lists the living processes in the namespace.
+func (n *namespace) processes() ([]string, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -84,16 +89,12 @@ func processesIn(namespaces []string) ([]string, error) {
 		if err != nil {
 			continue
 		}
-		if p, err := readProcess("/proc", pid); err != nil || p.state == "Z" {
+		p, err := readProcess("/proc", pid)
+		if err != nil || p.state == "Z" {
 			continue // a dead process holds nothing; its parent will reap it
 		}
-		for _, kind := range []string{"pid", "mnt", "net"} {
-			id, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns", kind))
-			if err == nil && slices.Contains(namespaces, id) {
-				comm, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "comm"))
-				found = append(found, e.Name()+" "+strings.TrimSpace(string(comm)))
-				break
-			}
+		if id, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns", "pid")); err == nil && id == n.id {
+			found = append(found, e.Name()+" "+p.name)
 		}
 	}
 	return found, nil

@@ -290,8 +290,10 @@ containers:
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, seed := range []string{"", header("controls: {docker/icc: {}}\n"), "a: *b\n", "? [a]\n: b\n", "a: |\n b\n", "- - a: b\n", header("extends: baseline"),
-		header("containers:\n- match: '*'\n  controls: {log-level: {params: {level: info}}}\n"), "!!a b", "a: 'x\n", "a: {b: c}}", "%YAML\n---", "a: .nan\nb: ~\n", "---\n...\n---\n"} {
+	for _, seed := range []string{
+		"", header("controls: {docker/icc: {}}\n"), "a: *b\n", "? [a]\n: b\n", "a: |\n b\n", "- - a: b\n", header("extends: baseline"),
+		header("containers:\n- match: '*'\n  controls: {log-level: {params: {level: info}}}\n"), "!!a b", "a: 'x\n", "a: {b: c}}", "%YAML\n---", "a: .nan\nb: ~\n", "---\n...\n---\n",
+	} {
 		f.Add([]byte(seed))
 	}
 	catalog := testCatalog()

@@ -44,8 +44,10 @@ func TestEmbeddedProfiles(t *testing.T) {
 		"docker/restart-policy", "docker/seccomp", "docker/userland-proxy",
 	}
 	want := map[string][]string{
-		"baseline": {"docker/capabilities", "docker/daemon-no-new-privileges", "docker/log-level",
-			"docker/memory-limit", "docker/no-new-privileges"},
+		"baseline": {
+			"docker/capabilities", "docker/daemon-no-new-privileges", "docker/log-level",
+			"docker/memory-limit", "docker/no-new-privileges",
+		},
 		"cis-level1": level1,
 		"cis-level2": level1,
 	}

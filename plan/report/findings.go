@@ -113,8 +113,12 @@ func (w *writer) countLine(c Counts) {
 		n    int
 		text string
 	}{
-		{c.Pass, "pass"}, {c.Fail, "fail"}, {c.Manual, "need a decision"}, {c.Excepted, "accepted"},
-		{c.Unknown, "unknown"}, {c.NotApplicable, "not applicable"},
+		{c.Pass, "pass"},
+		{c.Fail, "fail"},
+		{c.Manual, "need a decision"},
+		{c.Excepted, "accepted"},
+		{c.Unknown, "unknown"},
+		{c.NotApplicable, "not applicable"},
 	} {
 		if part.n == 0 {
 			continue

@@ -170,7 +170,8 @@ func TestSchemaHasEveryField(t *testing.T) {
 func TestSchemasShareDefinitions(t *testing.T) {
 	defs := func(file string) (out struct {
 		Defs map[string]any `json:"$defs"`
-	}) {
+	},
+	) {
 		raw, err := os.ReadFile(schemaFile(file))
 		if err != nil {
 			t.Fatal(err)

@@ -12,8 +12,10 @@ func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func sampleRules() map[string]plan.Rule {
 	rule := func(id, title, old, now, stride string) plan.Rule {
-		return plan.Rule{ID: id, Title: title, Why: "why " + id, Risk: "risk of " + id,
-			Refs: map[string]string{"cis-docker-1.2.0": old, "cis-docker-1.6.0": now, "stride": stride}}
+		return plan.Rule{
+			ID: id, Title: title, Why: "why " + id, Risk: "risk of " + id,
+			Refs: map[string]string{"cis-docker-1.2.0": old, "cis-docker-1.6.0": now, "stride": stride},
+		}
 	}
 	rules := map[string]plan.Rule{}
 	for _, r := range []plan.Rule{
@@ -68,35 +70,53 @@ func samplePlan() *plan.Plan {
 	mode := step(file, plan.KindFile, "no service is touched", change("mode", `"0666"`, `"0644"`, plan.KindFile, "docker/daemon-json-mode"))
 	return &plan.Plan{
 		Format: plan.Format, Tool: "0.1.0", Made: made, Expires: made.Add(24 * time.Hour),
-		Host: plan.Host{Name: "web01", MachineID: "m", EngineID: "e", Engine: "20.10.24", API: "1.41",
-			Summary: "rootful, cgroup v1, live-restore off", Endpoint: "unix:///var/run/docker.sock"},
+		Host: plan.Host{
+			Name: "web01", MachineID: "m", EngineID: "e", Engine: "20.10.24", API: "1.41",
+			Summary: "rootful, cgroup v1, live-restore off", Endpoint: "unix:///var/run/docker.sock",
+		},
 		Profile: plan.Profile{Name: "cis-level1", SHA256: "3f9c21" + strings.Repeat("0", 58)},
 		Rules:   sampleRules(),
 		Steps:   []plan.Step{daemon, update, recreate, mode},
 		Findings: []plan.Finding{
 			{Control: "docker/log-level", Resource: plan.Daemon(), Status: plan.Fail, Message: "log-level is debug", Changes: daemon.Changes[:1]},
 			{Control: "docker/live-restore", Resource: plan.Daemon(), Status: plan.Fail, Message: "live-restore is off", Changes: daemon.Changes[1:]},
-			{Control: "docker/icc", Resource: plan.Daemon(), Status: plan.Manual, Message: "icc is on",
-				Question: "Can every container be stopped for a while? answer in the profile: controls: {docker/icc: {params: {accept: true}}}"},
+			{
+				Control: "docker/icc", Resource: plan.Daemon(), Status: plan.Manual, Message: "icc is on",
+				Question: "Can every container be stopped for a while? answer in the profile: controls: {docker/icc: {params: {accept: true}}}",
+			},
 			{Control: "docker/daemon-json-mode", Resource: file, Status: plan.Fail, Message: "mode is 0666", Changes: mode.Changes},
-			{Control: "docker/privileged", Resource: build, Status: plan.Excepted, Message: "it is privileged",
-				Exception: &plan.Exception{Reason: "builds images", Owner: "platform", Expires: time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)}},
+			{
+				Control: "docker/privileged", Resource: build, Status: plan.Excepted, Message: "it is privileged",
+				Exception: &plan.Exception{Reason: "builds images", Owner: "platform", Expires: time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)},
+			},
 			{Control: "docker/capabilities", Resource: build, Status: plan.NotApplicable, Message: "it is privileged, which ignores CapDrop"},
-			{Control: "docker/memory-limit", Resource: cache, Status: plan.Fail, Message: "it has no memory limit", Changes: update.Changes,
-				Evidence: []plan.Evidence{{Name: "working set", Value: "91 MiB", Source: "cgroup memory.stat"}}},
-			{Control: "docker/no-new-privileges", Resource: cache, Status: plan.Pass, Message: "no process can gain privileges",
-				Evidence: []plan.Evidence{{Name: "NoNewPrivs", Value: "1 in 1 of 1 processes", Source: "/proc/PID/status"}}},
-			{Control: "docker/no-new-privileges", Resource: evil, Status: plan.Fail, Message: "no-new-privileges is not set",
-				Blocked: "owned by Swarm service e\u202evil: use docker service update", Risk: plan.Risk{Level: plan.RiskLow}},
+			{
+				Control: "docker/memory-limit", Resource: cache, Status: plan.Fail, Message: "it has no memory limit", Changes: update.Changes,
+				Evidence: []plan.Evidence{{Name: "working set", Value: "91 MiB", Source: "cgroup memory.stat"}},
+			},
+			{
+				Control: "docker/no-new-privileges", Resource: cache, Status: plan.Pass, Message: "no process can gain privileges",
+				Evidence: []plan.Evidence{{Name: "NoNewPrivs", Value: "1 in 1 of 1 processes", Source: "/proc/PID/status"}},
+			},
+			{
+				Control: "docker/no-new-privileges", Resource: evil, Status: plan.Fail, Message: "no-new-privileges is not set",
+				Blocked: "owned by Swarm service e\u202evil: use docker service update", Risk: plan.Risk{Level: plan.RiskLow},
+			},
 			{Control: "docker/seccomp", Resource: evil, Status: plan.Fail, Message: "another filter is in effect"},
 			{Control: "docker/memory-limit", Resource: evil, Status: plan.Unknown, Message: "its cgroup could not be read: permission denied"},
 			{Control: "docker/privileged", Resource: evil, Status: plan.Manual, Message: "it is privileged", Question: "What does it need?"},
-			{Control: "docker/privileged", Resource: plan.Container("web2", strings.Repeat("e", 64)), Status: plan.Manual, Message: "it has devices",
-				Question: `Which? Answer in the profile: containers: [{match: "web2"}] or exceptions: [{target: "container/web2"}]`},
-			{Control: "docker/privileged", Resource: plan.Container("web3", strings.Repeat("f", 64)), Status: plan.Manual, Message: "it has devices",
-				Question: `Which? Answer in the profile: containers: [{match: "web3"}] or exceptions: [{target: "container/web3"}]`},
-			{Control: "docker/no-new-privileges", Resource: web, Status: plan.Fail, Message: "no-new-privileges is not set", Changes: recreate.Changes[:1], Downtime: 1.5,
-				Risk: recreate.Risk, Notes: []string{"x"}},
+			{
+				Control: "docker/privileged", Resource: plan.Container("web2", strings.Repeat("e", 64)), Status: plan.Manual, Message: "it has devices",
+				Question: `Which? Answer in the profile: containers: [{match: "web2"}] or exceptions: [{target: "container/web2"}]`,
+			},
+			{
+				Control: "docker/privileged", Resource: plan.Container("web3", strings.Repeat("f", 64)), Status: plan.Manual, Message: "it has devices",
+				Question: `Which? Answer in the profile: containers: [{match: "web3"}] or exceptions: [{target: "container/web3"}]`,
+			},
+			{
+				Control: "docker/no-new-privileges", Resource: web, Status: plan.Fail, Message: "no-new-privileges is not set", Changes: recreate.Changes[:1], Downtime: 1.5,
+				Risk: recreate.Risk, Notes: []string{"x"},
+			},
 			{Control: "docker/seccomp", Resource: web, Status: plan.Fail, Message: "seccomp is off", Changes: recreate.Changes[:1]},
 			{Control: "docker/capabilities", Resource: web, Status: plan.Fail, Message: "it may use NET_RAW", Changes: recreate.Changes[1:]},
 		},

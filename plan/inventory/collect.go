@@ -60,13 +60,16 @@ func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
 	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/"))}
 	c.host = &Host{Format: SnapshotFormat, Taken: time.Now().UTC(), Images: map[string]Image{}, Files: map[string]File{}}
 	c.endpoint = first(o.Endpoint, reader.DaemonHost())
-	if err := c.ask(ctx); err != nil {
+	if err := c.start(ctx); err != nil {
 		return nil, err
 	}
-	c.local()
-	if err := c.containers(ctx); err != nil {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.ask(groupCtx) })
+	group.Go(func() error { return c.containers(groupCtx) })
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	c.doubt()
 	if err := c.images(ctx); err != nil {
 		return nil, err
 	}
@@ -86,12 +89,12 @@ type collector struct {
 	host     *Host
 	answers  answers
 	list     []container.Summary
-	table    []process
-	tableErr error
 	remote   string // why nothing of the host itself can be read; empty: it can
-	clients  []unitClient
-	proc     procReader
-	found    []observed
+	// daemonProblems are those of reading the engine's process and files.
+	daemonProblems []plan.Problem
+	clients        []unitClient
+	proc           procReader
+	found          []observed
 }
 
 // observed is one container under observation.
@@ -102,43 +105,47 @@ type observed struct {
 	problem   string
 }
 
-// ask puts every question to the engine that does not depend on another, and reads the process
-// table meanwhile.
-func (c *collector) ask(ctx context.Context) error {
+// start asks for the containers and reads the engine's process and files.
+func (c *collector) start(ctx context.Context) error {
 	var err error
 	// The first answer fixes the API version for all others.
 	if c.answers.ping, err = c.reader.Ping(ctx); err != nil {
 		return fmt.Errorf("cannot reach the engine at %s: %w", c.endpoint, err)
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		c.list, err = c.reader.ContainerList(ctx, container.ListOptions{All: true})
+		if err != nil {
+			return fmt.Errorf("cannot list containers: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		c.local()
+		return nil
+	})
+	return group.Wait()
+}
+
+// ask puts the questions to the engine that take it a while: it runs other programs to answer.
+func (c *collector) ask(ctx context.Context) error {
 	var bridgeErr error
 	group, ctx := errgroup.WithContext(ctx)
-	question := func(what string, ask func() error) {
-		group.Go(func() error {
-			if err := ask(); err != nil {
-				return fmt.Errorf("cannot read the engine's %s: %w", what, err)
-			}
-			return nil
-		})
-	}
-	question("container list", func() (err error) {
-		c.list, err = c.reader.ContainerList(ctx, container.ListOptions{All: true})
-		return err
+	group.Go(func() (err error) {
+		if c.answers.version, err = c.reader.ServerVersion(ctx); err != nil {
+			return fmt.Errorf("cannot read the engine's version: %w", err)
+		}
+		return nil
 	})
-	question("version", func() (err error) {
-		c.answers.version, err = c.reader.ServerVersion(ctx)
-		return err
-	})
-	question("information", func() (err error) {
-		c.answers.info, err = c.reader.Info(ctx)
-		return err
+	group.Go(func() (err error) {
+		if c.answers.info, err = c.reader.Info(ctx); err != nil {
+			return fmt.Errorf("cannot read the engine's information: %w", err)
+		}
+		return nil
 	})
 	group.Go(func() error {
 		c.answers.bridge, bridgeErr = readBridge(ctx, c.reader)
 		return ctx.Err()
-	})
-	group.Go(func() error {
-		c.table, c.tableErr = c.root.processes()
-		return nil
 	})
 	if err := group.Wait(); err != nil {
 		return err
@@ -152,43 +159,55 @@ func (c *collector) ask(ctx context.Context) error {
 
 // local reads the engine's process and files, if they are on this machine.
 func (c *collector) local() {
-	engine, err := c.findEngine()
+	socket, err := unixSocket(c.endpoint)
 	if err != nil {
 		c.remote = err.Error()
-		c.problem("daemon", c.remote, true)
 		return
 	}
-	c.host.Engine.Local = true
-	d := &daemonReader{root: c.root, options: c.options}
-	c.host.Daemon = d.read(engine, c.table)
-	c.host.Problems = append(c.host.Problems, d.problems...)
-	if c.host.Daemon.Resolved != "" {
-		c.host.Files[c.host.Daemon.Resolved] = c.host.Daemon.Config
+	table, err := c.root.processes()
+	if err != nil {
+		c.remote = explain(err).Error()
+		return
 	}
-	c.clients = c.root.clients(c.table)
+	engine, err := c.root.findEngine(socket, table)
+	if err != nil {
+		c.remote = err.Error()
+		return
+	}
+	d := &daemonReader{root: c.root, options: c.options}
+	c.host.Daemon = d.read(engine, table)
+	c.daemonProblems = d.problems
+	c.clients = c.root.clients(table)
 	c.proc.root = c.root
 	if err := c.proc.prepare(engine.pid); err != nil {
 		c.remote = err.Error()
-		c.problem("daemon", c.remote, true)
 	}
 }
 
-func (c *collector) findEngine() (process, error) {
-	if product := c.host.Engine.Product; product != productDocker {
-		return process{}, fmt.Errorf("the engine is %s; only Docker Engine on Linux can be hardened", product)
-	}
-	socket, err := unixSocket(c.endpoint)
-	if err != nil {
-		return process{}, err
-	}
-	if c.tableErr != nil {
-		return process{}, explain(c.tableErr)
-	}
+// doubt compares the engine's answers with what was found on this machine. What was read of another
+// engine's process is dropped.
+func (c *collector) doubt() {
+	e := &c.host.Engine
 	kernel, err := c.root.readProcFile("/proc/sys/kernel/osrelease")
-	if got := strings.TrimSpace(string(kernel)); err == nil && got != c.host.Engine.Kernel {
-		return process{}, fmt.Errorf("the engine runs on kernel %s, this machine on %s; run docker-harden on the engine's host", c.host.Engine.Kernel, got)
+	switch got := strings.TrimSpace(string(kernel)); {
+	case e.Product != productDocker:
+		c.remote = fmt.Sprintf("the engine is %s; only Docker Engine on Linux can be hardened", e.Product)
+	case c.remote == "" && err == nil && got != e.Kernel:
+		c.remote = fmt.Sprintf("the engine runs on kernel %s, this machine on %s; run docker-harden on the engine's host", e.Kernel, got)
 	}
-	return c.root.findEngine(socket, c.table)
+	if c.remote == "" {
+		e.Local = true
+		c.host.Problems = append(c.host.Problems, c.daemonProblems...)
+		if c.host.Daemon.Resolved != "" {
+			c.host.Files[c.host.Daemon.Resolved] = c.host.Daemon.Config
+		}
+		return
+	}
+	c.problem("daemon", c.remote, true)
+	c.host.Daemon = Daemon{}
+	for i := range c.found {
+		c.found[i].outOfSight(c.remote)
+	}
 }
 
 // images looks at the images of the containers.

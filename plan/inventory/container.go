@@ -43,16 +43,14 @@ type Inspect struct {
 	Image   string `json:"Image"` // image id
 	Driver  string `json:"Driver"`
 	State   struct {
-		Status     string `json:"Status"` // created, running, paused, restarting, exited, dead
-		Running    bool   `json:"Running"`
-		Paused     bool   `json:"Paused"`
-		Restarting bool   `json:"Restarting"`
-		OOMKilled  bool   `json:"OOMKilled"`
-		PID        int    `json:"Pid"`
-		StartedAt  string `json:"StartedAt"`
-		Health     *struct {
-			Status string `json:"Status"`
-		} `json:"Health"`
+		Status     string  `json:"Status"` // created, running, paused, restarting, exited, dead
+		Running    bool    `json:"Running"`
+		Paused     bool    `json:"Paused"`
+		Restarting bool    `json:"Restarting"`
+		OOMKilled  bool    `json:"OOMKilled"`
+		PID        int     `json:"Pid"`
+		StartedAt  string  `json:"StartedAt"`
+		Health     *Health `json:"Health"`
 	} `json:"State"`
 	RestartCount    int    `json:"RestartCount"`
 	AppArmorProfile string `json:"AppArmorProfile"`
@@ -105,11 +103,19 @@ type Inspect struct {
 		Data map[string]string `json:"Data"`
 	} `json:"GraphDriver"`
 	NetworkSettings struct {
-		Ports    map[string][]Port `json:"Ports"`
-		Networks map[string]struct {
-			IPAddress string `json:"IPAddress"`
-		} `json:"Networks"`
+		Ports    map[string][]Port  `json:"Ports"`
+		Networks map[string]Network `json:"Networks"`
 	} `json:"NetworkSettings"`
+}
+
+// Health is the state of a container's health check.
+type Health struct {
+	Status string `json:"Status"` // starting, healthy, unhealthy
+}
+
+// Network is a container's place in one network.
+type Network struct {
+	IPAddress string `json:"IPAddress"`
 }
 
 // Port is one published address.

@@ -51,10 +51,10 @@ func ownName(summary container.Summary) string {
 
 // inspect asks the engine for one container. The error is that of the context only.
 func (c *collector) inspect(ctx context.Context, o *observed) error {
-	_, raw, err := c.reader.ContainerInspectWithRaw(ctx, o.container.ID, false)
+	answer, raw, err := c.reader.ContainerInspectWithRaw(ctx, o.container.ID, false)
 	if err == nil {
 		o.container.Raw = trimRaw(raw)
-		err = o.container.decode()
+		err = o.container.take(answer)
 	}
 	if stop := canceled(ctx, err); stop != nil {
 		return stop
@@ -74,10 +74,6 @@ func (c *collector) observe(o *observed) {
 	x := &o.container
 	x.Owner = ownerOf(x, c.clients)
 	if c.remote != "" {
-		x.LayerProblem = c.remote
-		if x.Running() {
-			x.ProcProblem, x.UsageProblem = c.remote, c.remote
-		}
 		return
 	}
 	var err error
@@ -88,10 +84,15 @@ func (c *collector) observe(o *observed) {
 	if !x.Running() || pid <= 0 {
 		return
 	}
-	if x.Proc, err = c.proc.readContainer(pid, x.ID); err != nil {
+	groups, err := c.proc.groupsOf(pid, x.ID)
+	if err != nil {
+		x.ProcProblem, x.UsageProblem = ended(err), ended(err)
+		return
+	}
+	if x.Proc, err = c.proc.read(pid, groups); err != nil {
 		x.ProcProblem = ended(err)
 	}
-	if o.meter, err = c.proc.newMeter(pid); err == nil {
+	if o.meter, err = c.proc.newMeter(groups); err == nil {
 		err = o.meter.sample(time.Now())
 	}
 	if err != nil {
@@ -104,20 +105,29 @@ func (c *collector) observe(o *observed) {
 	}
 }
 
-// readContainer reads the processes of a container and makes sure that they are its own: the pid
-// may have been given to another process since the engine named it.
-func (r *procReader) readContainer(pid int, id string) (*Proc, error) {
-	proc, err := r.read(pid)
-	if err != nil {
-		return nil, err
+// outOfSight drops what was read on this machine of a container that runs elsewhere.
+func (o *observed) outOfSight(reason string) {
+	x := &o.container
+	x.Proc, x.Layer, x.Usage, o.meter = nil, nil, nil, nil
+	if x.Problem != "" {
+		return
 	}
+	x.LayerProblem = reason
+	if x.Running() {
+		x.ProcProblem, x.UsageProblem = reason, reason
+	}
+}
+
+// groupsOf reads the control groups of a container's first process and makes sure that it is the
+// container's: the pid may have been given to another process since the engine named it.
+func (r *procReader) groupsOf(pid int, id string) (cgroups, error) {
 	groups, err := r.root.cgroups(pid)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read process %d: %w", pid, explain(err))
 	}
 	for _, group := range groups {
 		if strings.Contains(group, id) {
-			return proc, nil
+			return groups, nil
 		}
 	}
 	return nil, fmt.Errorf("cannot tell that process %d is the container's: its control groups do not name it", pid)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -22,7 +21,7 @@ func (c *Container) decode() error {
 		return fmt.Errorf("cannot read the engine's answer: it has no Id or no Name")
 	}
 	c.ID, c.Name, c.Inspect = head.ID, strings.TrimPrefix(head.Name, "/"), head.Inspect
-	slices.SortStableFunc(c.Inspect.Mounts, func(a, b Mount) int { return strings.Compare(a.Destination, b.Destination) })
+	c.Inspect.sortMounts()
 	return nil
 }
 

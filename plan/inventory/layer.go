@@ -58,11 +58,13 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	real, _, err := r.resolve(upper)
-	if err != nil {
-		return nil, err
+	if r != "" {
+		// The engine's path may run through links that only it resolves rightly.
+		if upper, _, err = r.resolve(upper); err != nil {
+			return nil, err
+		}
 	}
-	dir, err := os.OpenRoot(r.join(real))
+	dir, err := os.OpenRoot(r.join(upper))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
 	}

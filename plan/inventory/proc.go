@@ -32,7 +32,11 @@ func ReadProc(root string, pid int) (*Proc, error) {
 	if err := r.prepare(0); err != nil {
 		return nil, err
 	}
-	return r.read(pid)
+	groups, err := r.root.cgroups(pid)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read process %d: %w", pid, explain(err))
+	}
+	return r.read(pid, groups)
 }
 
 // procReader reads the truth of many containers of one host.
@@ -85,7 +89,7 @@ func (r *procReader) namespaces(pid int) (map[string]string, error) {
 
 // read reads one container. The order matters little: everything that fails because the process
 // ended fails with "no such process".
-func (r *procReader) read(pid int) (*Proc, error) {
+func (r *procReader) read(pid int, groups cgroups) (*Proc, error) {
 	failed := func(err error) error {
 		return fmt.Errorf("cannot read process %d: %w", pid, explain(err))
 	}
@@ -109,10 +113,6 @@ func (r *procReader) read(pid int) (*Proc, error) {
 	}
 	if top, ok := rootMount(parseMounts(mounts)); ok {
 		proc.ReadOnlyRoot = top.readOnly()
-	}
-	groups, err := r.root.cgroups(pid)
-	if err != nil {
-		return nil, failed(err)
 	}
 	r.limits(proc, groups)
 	if proc.All, err = r.all(first, groups); err != nil {

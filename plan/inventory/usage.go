@@ -15,12 +15,9 @@ type meter struct {
 	firstTaken time.Time
 }
 
-// newMeter finds a container's control groups by the pid of its first process.
-func (r *procReader) newMeter(pid int) (*meter, error) {
-	groups, err := r.root.cgroups(pid)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read its control groups: %w", explain(err))
-	}
+// newMeter finds a container's directories for memory and processes.
+func (r *procReader) newMeter(groups cgroups) (*meter, error) {
+	var err error
 	m := &meter{root: r.root}
 	if m.memory, m.memoryV2, err = r.mount.group(groups, "memory"); err != nil {
 		return nil, fmt.Errorf("cannot read its memory: %w", err)

@@ -79,6 +79,7 @@ func TestContainersLiveThroughARestart(t *testing.T) {
 		"is on":        {func(h *inventory.Host) { h.Engine.LiveRestore = true }, []Control{wrong}, 0, ""},
 		"stays off":    {func(*inventory.Host) {}, []Control{wrong}, 13, plan.RiskHigh},
 		"is blocked":   {flags("authorization-plugins"), []Control{turnsOn, wrong}, 13, plan.RiskHigh},
+		"turned off":   {func(*inventory.Host) {}, []Control{wantsOfEngine("live", plan.Change{Path: "live-restore", To: []byte("false"), Kind: plan.KindReload}), wrong}, 13, plan.RiskHigh},
 		"nothing runs": {func(h *inventory.Host) { stopped(&h.Containers[0], "exited") }, []Control{wrong}, 0, ""},
 		"upgrades": {func(h *inventory.Host) {
 			h.Engine.LiveRestore, h.Daemon.ExeDeleted, h.Daemon.Exe = true, true, "/usr/bin/dockerd"

@@ -113,3 +113,17 @@ func TestPlainName(t *testing.T) {
 		}
 	}
 }
+
+func TestUnwritable(t *testing.T) {
+	for name, c := range map[string]struct {
+		tmpfs string
+		want  int
+	}{
+		"covered": {"/run", 0}, "the place itself": {"/run/app", 0}, "a place below": {"/run/app/x", 0}, "a neighbour": {"/run/ap", 1}, "another": {"/tmp", 1},
+	} {
+		container := &inventory.Container{Layer: &inventory.Layer{Files: 1, Paths: []string{"/run/app"}}}
+		if got := unwritable(container, map[string]string{c.tmpfs: ""}); len(got) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

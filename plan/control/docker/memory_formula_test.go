@@ -54,6 +54,21 @@ func TestChooseMemory(t *testing.T) {
 	}
 }
 
+func TestConfidence(t *testing.T) {
+	r := memoryRule{Samples: 10, MaxConfidence: 5}
+	for name, c := range map[string]struct {
+		in   memoryInput
+		want float64
+	}{
+		"unknown uptime": {memoryInput{Samples: 10}, 5}, "few samples": {memoryInput{Samples: 9, Uptime: 30 * days}, 5},
+		"half a day": {memoryInput{Samples: 10, Uptime: days / 2}, 3}, "a day": {memoryInput{Samples: 10, Uptime: days}, 2}, "four days": {memoryInput{Samples: 10, Uptime: 4 * days}, 1.25},
+	} {
+		if got := r.confidence(c.in); got != c.want {
+			t.Errorf("%s: %g, want %g", name, got, c.want)
+		}
+	}
+}
+
 // TestMemoryIsNeverTooLittle tries many inputs and profiles: a limit is never below what is in use,
 // what cannot be given back, what is reserved, or what the engine takes, and never above the host's part.
 func TestMemoryIsNeverTooLittle(t *testing.T) {

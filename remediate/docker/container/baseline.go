@@ -110,6 +110,9 @@ func users(p *inventory.Proc) map[string][]int {
 	return out
 }
 
+// nowRoot ends what [risen] says.
+const nowRoot = " and now runs as root"
+
 // risen names a program that used to run without root and now runs as root: it tried to give root
 // up, was not allowed to, and went on.
 func risen(before, after *inventory.Proc) string {
@@ -117,7 +120,7 @@ func risen(before, after *inventory.Proc) string {
 	is := users(after)
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		if ids := was[name]; len(ids) > 0 && !slices.Contains(ids, 0) && slices.Contains(is[name], 0) {
-			return fmt.Sprintf("%s ran as user %d and now runs as root", clean(name, maxMessage), ids[0])
+			return fmt.Sprintf("%s ran as user %d%s", clean(name, maxMessage), ids[0], nowRoot)
 		}
 	}
 	return ""

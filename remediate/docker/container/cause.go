@@ -62,8 +62,8 @@ var tells = []struct {
 }{
 	{regexp.MustCompile(`(?i)\bbind|listen`), "NET_BIND_SERVICE"},
 	{regexp.MustCompile(`(?i)chown|ownership|owner of`), "CHOWN"},
-	{regexp.MustCompile(`(?i)setgid|setgroups|initgroups|setresgid|setegid|group id`), "SETGID"},
-	{regexp.MustCompile(`(?i)setuid|setresuid|seteuid|setreuid|user id|switching? (to )?user|gosu|su-exec|setpriv`), "SETUID"},
+	{regexp.MustCompile(`(?i)setgid|setgroups|initgroups|setresgid|setegid|group id|set g(id|roups)`), "SETGID"},
+	{regexp.MustCompile(`(?i)setuid|setresuid|seteuid|setreuid|user id|set uid|switching? (to )?user|gosu|su-exec|setpriv`), "SETUID"},
 	{regexp.MustCompile(`(?i)raw socket|sock_raw|\bping\b|packet socket|af_packet|\bsocket`), "NET_RAW"},
 	{regexp.MustCompile(`(?i)mknod`), "MKNOD"},
 	{regexp.MustCompile(`(?i)audit`), "AUDIT_WRITE"},
@@ -105,21 +105,39 @@ func (x *swap) startFailure(err error) error {
 	}
 	e := &GateError{Container: x.rec.Name, What: "did not start: " + refusal.Message}
 	x.explain(e, []string{refusal.Message})
-	if strings.Contains(refusal.Message, "operation not permitted") && e.Capability == "" && len(x.dropped()) > 0 {
-		e.Cause = "its program may carry file capabilities that this step drops: " + strings.Join(x.dropped(), ", ")
-		e.Next = "keep the capability its program needs for this container in the profile, then plan again"
-	}
 	return e
+}
+
+// execRefused is how the kernel refuses a program with file capabilities that it may not have.
+var execRefused = regexp.MustCompile(`(?i)\bexec\b.*operation not permitted`)
+
+// needs names the capability that is missing.
+func (e *GateError) needs(name string) {
+	e.Capability = name
+	e.Cause = "it needs capability " + name + ", which this step drops"
+	e.Next = "keep " + name + " for this container in the profile, then plan again"
 }
 
 // explain looks for the likely cause: the newest complaint that a planned change accounts for.
 func (x *swap) explain(e *GateError, said []string) {
+	if strings.HasSuffix(e.What, nowRoot) {
+		for _, name := range []string{"SETUID", "SETGID"} {
+			if slices.Contains(x.dropped(), name) {
+				e.needs(name)
+				return
+			}
+		}
+	}
 	for i := len(said) - 1; i >= 0; i-- {
 		line := said[i]
+		if execRefused.MatchString(line) && len(x.dropped()) > 0 {
+			e.LogLine, e.Cause = line, "its program may carry file capabilities that this step drops: "+strings.Join(x.dropped(), ", ")
+			e.Next = "keep the capability its program needs for this container in the profile, then plan again"
+			return
+		}
 		if name := capabilityFor(line, x.dropped()); name != "" {
-			e.Capability, e.LogLine = name, line
-			e.Cause = "it needs capability " + name + ", which this step drops"
-			e.Next = "keep " + name + " for this container in the profile, then plan again"
+			e.LogLine = line
+			e.needs(name)
 			return
 		}
 		if cause, next := x.otherCause(line); cause != "" {

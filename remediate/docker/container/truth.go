@@ -26,7 +26,7 @@ func truth(old, c *state, before, after *inventory.Proc, changed []string) []str
 		}
 	}
 	if !c.HostConfig.Privileged {
-		over := after.Init.CapBnd &^ capabilitiesOf(c, before, changed)
+		over := after.Init.CapBnd &^ capabilitiesOf(old, c, before)
 		add(over != 0, "it still has %s", strings.Join(names(over), ", "))
 		add(after.Init.Seccomp < wantedSeccomp(old, c, before), "its system calls are not filtered")
 	}
@@ -83,10 +83,10 @@ var standard = []string{
 }
 
 // capabilitiesOf is the most a container may have: what it had (or the engine's own set, when it was
-// privileged), what it asks for, and not what it drops.
-func capabilitiesOf(c *state, before *inventory.Proc, changed []string) uint64 {
-	most := before.Init.CapBnd
-	if slices.Contains(changed, "HostConfig.Privileged") {
+// privileged or the plan gives some back), what it asks for, and not what it drops.
+func capabilitiesOf(old, c *state, before *inventory.Proc) uint64 {
+	most := before.Init.CapBnd | mask(old.HostConfig.CapDrop)&mask(standard)
+	if old.HostConfig.Privileged {
 		most = mask(standard)
 	}
 	return (most &^ mask(c.HostConfig.CapDrop)) | mask(c.HostConfig.CapAdd)

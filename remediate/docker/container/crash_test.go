@@ -1,0 +1,151 @@
+package container
+
+import (
+	"fmt"
+	"testing"
+
+	"docker-harden/cmd/testhost/host"
+	"docker-harden/plan"
+	"docker-harden/remediate"
+)
+
+// A process that is killed before any engine call or any note of Do leaves what Undo brings back
+// exactly, and at no moment two containers that run, or would run after a reboot.
+func TestKilledAnywhereInDo(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "network", "create", "back")
+	h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", h.Image(t, "busybox"))
+	h.Docker(t, "network", "connect", "back", "web")
+	h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file; rm /bin/uniq")
+	was := remember(t, h, "web")
+	step := hardening(t, h, "web")
+	kill := func(name string, calls, notes int) (finished bool) {
+		t.Run(fmt.Sprintf("%s %d", name, max(calls, notes)), func(t *testing.T) {
+			finished = killed(t, h, step, calls, notes)
+			was.isBack(t, h)
+		})
+		return finished
+	}
+	for n := 1; !kill("call", n, 0); n++ {
+	}
+	for n := 1; !kill("note", 0, n); n++ {
+	}
+}
+
+// killed makes a step whose process dies before a call or a note, checks what it leaves, and undoes it.
+func killed(t *testing.T, h *host.Host, step plan.Step, calls, notes int) (finished bool) {
+	t.Helper()
+	undo, err := recreator(t, h).Prepare(t.Context(), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, log := &mortal{Engine: h.Client(t), left: calls}, &notebook{fail: notes}
+	err = (&Recreator{Engine: engine, Options: fast()}).Do(t.Context(), step, undo, log)
+	oneOnly(t, h)
+	undone(t, recreator(t, h), step, remediate.Record{Undo: undo, Notes: log.notes})
+	return err == nil
+}
+
+// oneOnly fails when two containers run or more than one would be started by a reboot.
+func oneOnly(t *testing.T, h *host.Host) {
+	t.Helper()
+	running, revived := 0, 0
+	for _, id := range containers(t, h) {
+		c := look(t, h, id)
+		if c.State.Running {
+			running++
+		}
+		if c.HostConfig.RestartPolicy.revived() {
+			revived++
+		}
+	}
+	if running > 1 || revived > 1 {
+		t.Errorf("%d containers run, %d have a restart policy:\n%s", running, revived, list(t, h))
+	}
+}
+
+// An Undo that is killed before any of its calls is finished by the next one.
+func TestKilledAnywhereInUndo(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", h.Image(t, "busybox"))
+	was := remember(t, h, "web")
+	step := hardening(t, h, "web")
+	for n, finished := 1, false; !finished; n++ {
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+			r := recreator(t, h)
+			rec := done(t, r, step)
+			dying := &Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}
+			_, err := dying.Undo(t.Context(), step, rec)
+			finished = err == nil
+			oneOnly(t, h)
+			undone(t, r, step, rec)
+			was.isBack(t, h)
+		})
+	}
+}
+
+// The old container was removed by somebody: Undo makes it again, and a killed Undo is finished.
+func TestKilledAnywhereInRebuild(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "network", "create", "back")
+	step, rec := plan.Step{}, remediate.Record{}
+	for n, finished := 1, false; !finished; n++ {
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+			h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", "--network", "back", "-v", "/data", h.Image(t, "busybox"))
+			h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file; ln -s file /link; echo 2 >/data/file")
+			was := look(t, h, "web")
+			r := recreator(t, h)
+			step = hardening(t, h, "web")
+			rec = done(t, r, step)
+			h.Docker(t, "rm", was.ID)
+			dying := &Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}
+			_, err := dying.Undo(t.Context(), step, rec)
+			finished = err == nil
+			oneOnly(t, h)
+			out := undone(t, r, step, rec)
+			if out.How != plan.Functional || len(out.Notes) == 0 {
+				t.Errorf("Undo: %+v", out)
+			}
+			now := look(t, h, "web")
+			if len(containers(t, h)) != 1 || !now.State.Running || now.HostConfig.RestartPolicy.Name != "always" || len(now.HostConfig.SecurityOpt) > 0 {
+				t.Errorf("after undo: %s\n%s", now.raw, list(t, h))
+			}
+			if got := h.Docker(t, "exec", "web", "cat", "/link", "/data/file"); got != "1\n2" {
+				t.Errorf("files hold %q", got)
+			}
+			h.Docker(t, "rm", "-f", "-v", "web")
+			h.Docker(t, "volume", "prune", "-f")
+		})
+	}
+}
+
+// A power loss after any call leaves, without this program, the service running once or (for an
+// instant of the hand-over) not at all, and Undo brings the old container back.
+func TestPowerLoss(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", h.Image(t, "busybox"))
+	was := remember(t, h, "web")
+	step := hardening(t, h, "web")
+	down := 0
+	for n, finished := 1, false; !finished; n++ {
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+			undo, err := recreator(t, h).Prepare(t.Context(), step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := &notebook{}
+			err = (&Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}).Do(t.Context(), step, undo, log)
+			finished = err == nil
+			h.PowerLoss(t)
+			oneOnly(t, h)
+			if h.Docker(t, "ps", "-q") == "" {
+				down++
+			}
+			undone(t, recreator(t, h), step, remediate.Record{Undo: undo, Notes: log.notes})
+			was.isBack(t, h)
+		})
+	}
+	if down > 1 {
+		t.Errorf("after %d power losses nothing ran, only the one between the two policies may", down)
+	}
+}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"docker-harden/plan"
@@ -15,6 +16,9 @@ func (h *Handler) Do(ctx context.Context, step plan.Step, undo json.RawMessage, 
 	f, err := h.flow(step, undo, log.Progress)
 	if err != nil {
 		return err
+	}
+	if f.memo.NotChecked != "" {
+		f.progress(f.memo.NotChecked)
 	}
 	if step.Kind == plan.KindReload {
 		err = f.doReload(ctx, log)
@@ -42,6 +46,9 @@ func (f *flow) doReload(ctx context.Context, log remediate.Log) error {
 		return err
 	}
 	p := f.current(ctx)
+	if p.PID == 0 {
+		return errors.New("its process is gone")
+	}
 	if err := f.prove(ctx, p.PID, wanted(f.step.Changes)); err != nil {
 		return err
 	}

@@ -44,15 +44,18 @@ type process struct {
 	Ticks uint64 `json:"ticks"` // start time in clock ticks after boot
 }
 
-// processOf reads who has a process id now; ok is false when nobody has, or only a process that ended and
-// was not collected yet.
+// processOf reads who has a process id now; ok is false, and the process zero, when nobody has, or only a
+// process that ended and was not collected yet.
 func processOf(pid int) (p process, ok bool) {
 	fields := statFields(pid)
-	if fields == nil || fields[statState] == "Z" || fields[statState] == "X" {
+	if pid <= 0 || fields == nil || fields[statState] == "Z" || fields[statState] == "X" {
 		return process{}, false
 	}
 	ticks, err := strconv.ParseUint(fields[statStart], 10, 64)
-	return process{PID: pid, Ticks: ticks}, err == nil
+	if err != nil {
+		return process{}, false
+	}
+	return process{PID: pid, Ticks: ticks}, true
 }
 
 // Fields of /proc/PID/stat behind the program's name, which may hold anything.
@@ -147,7 +150,8 @@ func (f *flow) said(since time.Time) string {
 	const lines, width = 6, 400
 	all := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range all {
-		all[i] = withoutCredentials(strings.TrimSpace(line))[:min(width, len(withoutCredentials(strings.TrimSpace(line))))]
+		line = withoutCredentials(strings.TrimSpace(line))
+		all[i] = line[:min(width, len(line))]
 	}
 	return "; the engine said: " + strings.Join(all[max(0, len(all)-lines):], " | ")
 }

@@ -19,6 +19,11 @@ type memo struct {
 	Original content      `json:"original"`
 	After    []byte       `json:"after"`
 	Service  host.Service `json:"service"`
+	// Exe and NextArgv are how the engine will be started, to judge a file by.
+	Exe      string   `json:"exe"`
+	NextArgv []string `json:"next_argv"`
+	// NotChecked says why the engine's binary could not judge the new file.
+	NotChecked string `json:"not_checked,omitempty"`
 	// Dirs are the directories that did not exist, outermost first.
 	Dirs []string `json:"dirs,omitempty"`
 	// Engine is the process that runs before the step.

@@ -32,7 +32,7 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 	if err := h.checkStep(step); err != nil {
 		return memo{}, err
 	}
-	m := memo{Path: h.Daemon.ConfigPath, Resolved: h.Daemon.Resolved, Service: h.Service}
+	m := memo{Path: h.Daemon.ConfigPath, Resolved: h.Daemon.Resolved, Service: h.Service, Exe: h.Daemon.Exe, NextArgv: h.Daemon.NextArgv}
 	if err := h.look(&m); err != nil {
 		return memo{}, err
 	}
@@ -47,8 +47,10 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 	if err := lint(m.After, step.Changes, facts{Flags: h.Daemon.Flags, Swarm: string(info.Swarm.LocalNodeState)}); err != nil {
 		return memo{}, err
 	}
-	err = ValidateChange(ctx, h.Daemon.Exe, h.Daemon.NextArgv, m.Original.doc(), m.After)
-	if err != nil && !errors.Is(err, ErrNotChecked) {
+	switch err := ValidateChange(ctx, m.Exe, m.NextArgv, m.Original.doc(), m.After); {
+	case errors.Is(err, ErrNotChecked):
+		m.NotChecked = err.Error()
+	case err != nil:
 		return memo{}, err
 	}
 	if m.Before, err = truthsOf(ctx, h.Engine, h.Daemon.PID, wanted(step.Changes).keys()); err != nil {

@@ -65,16 +65,23 @@ func TestReloadOfExplicitValues(t *testing.T) {
 }
 
 func TestReloadInterrupted(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
 	for _, point := range []string{phaseWriting, phaseWriting + " done", "reloaded"} {
-		t.Run(point, func(t *testing.T) {
-			r := newRig(t, "{}\n")
-			before := r.state()
+		r.sub(t, point, func(t *testing.T) {
 			p := r.prepare(reloadStep())
-			died := p.dieAt(point)
-			if err := p.do(); !errors.Is(err, errKilled) || !*died {
-				t.Fatalf("Do = %v, want the end at %q", err, point)
-			}
-			p.handler.hook = nil
+			p.doAndDieAt(point)
+			p.mustUndo()
+			r.expect(before)
+			r.expectSettled()
+		})
+	}
+	for _, point := range []string{"undo: explicit values written", "undo: reloaded"} {
+		r.sub(t, point, func(t *testing.T) {
+			p := r.prepare(reloadStep())
+			r.must(p.do())
+			p.undoAndDieAt(point)
 			p.mustUndo()
 			r.expect(before)
 			r.expectSettled()
@@ -82,28 +89,11 @@ func TestReloadInterrupted(t *testing.T) {
 	}
 }
 
-func TestReloadUndoInterrupted(t *testing.T) {
-	for _, point := range []string{"undo: explicit values written", "undo: reloaded"} {
-		t.Run(point, func(t *testing.T) {
-			r := newRig(t, "{}\n")
-			before := r.state()
-			p := r.prepare(reloadStep())
-			r.must(p.do())
-			died := p.dieAt(point)
-			if _, err := p.undoIt(false); !errors.Is(err, errKilled) || !*died {
-				t.Fatalf("Undo = %v, want the end at %q", err, point)
-			}
-			p.handler.hook = nil
-			p.mustUndo()
-			r.expect(before)
-		})
-	}
-}
-
 func TestReloadJournalFails(t *testing.T) {
+	r := newRig(t, "{}\n")
+	before := r.state()
 	for fail := 1; fail <= 2; fail++ {
-		r := newRig(t, "{}\n")
-		before := r.state()
+		r.look()
 		p := r.prepare(reloadStep())
 		p.log.fail = fail
 		if err := p.do(); !errors.Is(err, errFull) {

@@ -22,8 +22,8 @@ const (
 	stalled = 30 * time.Second
 	// patience is how many times its time an engine may take that visibly works.
 	patience = 10
-	// gone is how long a service manager may take to start a process that ended again.
-	gone = 5 * time.Second
+	// gone is how long there may be no process at all, unless the service manager says that it tries again.
+	gone = 2 * time.Second
 )
 
 // restart ends the engine's process and waits for a new one that answers.
@@ -65,7 +65,11 @@ func (f *flow) await(ctx context.Context, old process, timeout time.Duration) (p
 	deadline, seen := time.Now().Add(timeout), time.Now()
 	var cpu uint64
 	for {
-		p := f.current(ctx)
+		status, _ := f.manager.Status(ctx)
+		p, _ := processOf(status.PID)
+		if status.SubState == "auto-restart" {
+			seen = time.Now()
+		}
 		if p.PID != 0 && p != old {
 			seen = time.Now()
 			if answers(ctx, f.handler.Engine) {
@@ -138,9 +142,6 @@ func (f *flow) current(ctx context.Context) process {
 	if err != nil || status.PID == 0 {
 		return process{}
 	}
-	p, ok := processOf(status.PID)
-	if !ok {
-		return process{}
-	}
+	p, _ := processOf(status.PID)
 	return p
 }

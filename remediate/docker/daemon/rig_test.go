@@ -219,9 +219,20 @@ func (p *prepared) mustUndo() remediate.Restored {
 	return restored
 }
 
+// sub runs a test of its own on an engine that the tests before it brought back to its start.
+func (r *rig) sub(t *testing.T, name string, test func(*testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		outer := r.t
+		r.t = t
+		defer func() { r.t = outer }()
+		r.look()
+		test(t)
+	})
+}
+
 // dieAt makes the handler stop at a point as a killed program would: nothing after it happens.
-func (p *prepared) dieAt(point string) *bool {
-	died := new(bool)
+func (p *prepared) dieAt(point string) (died *bool, live func()) {
+	died = new(bool)
 	p.handler.hook = func(at string) error {
 		if at != point {
 			return nil
@@ -229,7 +240,25 @@ func (p *prepared) dieAt(point string) *bool {
 		*died = true
 		return errKilled
 	}
-	return died
+	return died, func() { p.handler.hook = nil }
+}
+
+func (p *prepared) doAndDieAt(point string) {
+	p.t.Helper()
+	died, live := p.dieAt(point)
+	defer live()
+	if err := p.do(); !errors.Is(err, errKilled) || !*died {
+		p.t.Fatalf("Do = %v, want the end at %q", err, point)
+	}
+}
+
+func (p *prepared) undoAndDieAt(point string) {
+	p.t.Helper()
+	died, live := p.dieAt(point)
+	defer live()
+	if _, err := p.undoIt(false); !errors.Is(err, errKilled) || !*died {
+		p.t.Fatalf("Undo = %v, want the end at %q", err, point)
+	}
 }
 
 var errKilled = errors.New("killed")

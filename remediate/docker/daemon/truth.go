@@ -177,9 +177,9 @@ func (t truths) keys() []string {
 	return keys
 }
 
-// settle is how long a setting may take to show after a reload or start; ports of restored containers get
-// their helpers a little later.
-const settle = 10 * time.Second
+// settle is how long a setting may take to show once the engine answers. It says that it reloaded, and answers
+// after a start, only when it acts on its file already.
+const settle = 3 * time.Second
 
 // prove waits until every wanted value that can be seen is seen.
 func (f *flow) prove(ctx context.Context, pid int, want truths) error {

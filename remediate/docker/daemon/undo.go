@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,7 +35,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err != nil {
 		return remediate.Restored{}, err
 	}
-	target, foreign, err := f.target(now, r.Force)
+	target, found, err := f.target(ctx, now, r.Force)
 	if err != nil {
 		return remediate.Restored{}, err
 	}
@@ -47,10 +48,11 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	switch quiet := up && same(now.doc(), target) && f.settled(ctx, p); {
 	case quiet:
 		out.Nothing = true
-	case up && (f.step.Kind == plan.KindReload || p == f.memo.Engine):
+		err = f.remember(target, p) // an earlier Undo may have ended just before it
+	case up && (f.step.Kind == plan.KindReload || p == f.memo.Engine || found == foundExplicit):
 		err = f.undoByReload(ctx, target, p)
 	default:
-		p, err = f.undoByRestart(ctx, target, up, keep)
+		err = f.undoByRestart(ctx, target, up, keep)
 	}
 	if err != nil {
 		return remediate.Restored{}, err
@@ -58,35 +60,42 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err := f.keepRunning(ctx, keep, false); err != nil {
 		return remediate.Restored{}, err
 	}
-	out.Notes, err = f.differences(target, foreign)
+	out.Notes, err = f.differences(target, found)
 	if len(out.Notes) > 0 {
 		out.How = plan.Functional
 	}
-	if err != nil || out.Nothing {
-		return out, err
-	}
-	return out, f.remember(target, p)
+	return out, err
 }
+
+// What Undo finds in the place of the file.
+const (
+	foundOurs     = "ours"     // the original, or what Do writes on its way
+	foundExplicit = "explicit" // what Undo reloads: the engine does everything else as before already
+	foundForeign  = "foreign"  // somebody else's edit
+)
 
 // target is the content to end with. A file that neither we nor the plan's start left there is a drift; with
 // force our keys are set back in it, one by one.
-func (f *flow) target(now content, force bool) (doc []byte, foreign bool, err error) {
+func (f *flow) target(ctx context.Context, now content, force bool) (doc []byte, found string, err error) {
 	original := f.memo.Original.doc()
 	stage, err := staged(original)
 	if err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
 	written, err := explicit(original, f.step.Changes, f.memo.Before)
 	if err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
-	for _, known := range [][]byte{original, f.memo.After, stage, written} {
+	for _, known := range [][]byte{original, f.memo.After, stage} {
 		if same(now.doc(), known) {
-			return original, false, nil
+			return original, foundOurs, nil
 		}
 	}
+	if same(now.doc(), written) {
+		return original, foundExplicit, nil
+	}
 	if !force {
-		return nil, false, fmt.Errorf("%w: %s is neither as before nor as after the apply; look at it, then use --force to set back only the keys of this step (%s)",
+		return nil, "", fmt.Errorf("%w: %s is neither as before nor as after the apply; look at it, then use --force to set back only the keys of this step (%s)",
 			remediate.ErrDrifted, f.memo.Resolved, wanted(f.step.Changes).keys())
 	}
 	back := map[string]string{}
@@ -98,9 +107,13 @@ func (f *flow) target(now content, force bool) (doc []byte, foreign bool, err er
 	}
 	doc, err = edited(now.doc(), back)
 	if err != nil {
-		return nil, false, fmt.Errorf("%w: %s cannot be edited: %w", remediate.ErrDrifted, f.memo.Resolved, err)
+		return nil, "", fmt.Errorf("%w: %s cannot be edited: %w", remediate.ErrDrifted, f.memo.Resolved, err)
 	}
-	return doc, true, nil
+	err = Validate(ctx, f.memo.Exe, f.memo.NextArgv, doc)
+	if err != nil && !errors.Is(err, ErrNotChecked) {
+		return nil, "", fmt.Errorf("%w: %s has other edits, with which the engine would not start: %w", remediate.ErrDrifted, f.memo.Resolved, err)
+	}
+	return doc, foundForeign, nil
 }
 
 // up finds the engine's process and waits a little for one that is just starting.
@@ -186,8 +199,13 @@ func (f *flow) undoByReload(ctx context.Context, target []byte, p process) error
 			return err
 		}
 	}
-	return f.write(target)
+	if err := f.write(target); err != nil {
+		return err
+	}
+	return f.remember(target, p)
 }
+
+// makeEffective brings back old values of keys that a reload makes effective.
 
 func (f *flow) makeEffective(ctx context.Context, target []byte, p process, want truths) error {
 	if err := reloadSafe(flagsOf(p)); err != nil {
@@ -214,21 +232,21 @@ func (f *flow) makeEffective(ctx context.Context, target []byte, p process, want
 
 // undoByRestart is for an engine that read the new file at its start, or is down. Where the step turned live
 // restore on it stays on for this restart, so that containers keep running, and is turned off afterwards.
-func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep []running) (process, error) {
+func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep []running) error {
 	change, planned := liveRestore(f.step.Changes)
 	alive := planned && f.memo.Before["live-restore"] == "false" && meaning("live-restore", change.To) == "true"
 	first := target
 	if alive {
 		var err error
 		if first, err = staged(target); err != nil {
-			return process{}, err
+			return err
 		}
 	}
 	if err := f.write(first); err != nil {
-		return process{}, err
+		return err
 	}
 	if err := f.point("undo: written"); err != nil {
-		return process{}, err
+		return err
 	}
 	bring := f.begin
 	if up || f.current(ctx).PID != 0 {
@@ -238,30 +256,38 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 	if err != nil {
 		// The old file at least: the engine will start with it when the reason is gone.
 		if failed := f.write(target); failed != nil {
-			return process{}, fmt.Errorf("%w; and %w", err, failed)
+			return fmt.Errorf("%w; and %w", err, failed)
 		}
-		return process{}, err
+		return err
+	}
+	// The engine acts on the old file now, but for live restore, which it tells. Should this program end
+	// here, the next Undo needs no further restart, through which containers might not live.
+	if err := f.remember(target, p); err != nil {
+		return err
 	}
 	if err := f.point("undo: restarted"); err != nil {
-		return process{}, err
+		return err
 	}
 	if alive {
 		if err := f.makeEffective(ctx, target, p, f.before(reloadable)); err != nil {
-			return process{}, err
+			return err
 		}
 	}
+	if err := f.point("undo: engine back"); err != nil {
+		return err
+	}
 	if err := f.write(target); err != nil {
-		return process{}, err
+		return err
 	}
 	want := maps.Clone(f.memo.Before)
 	if len(keep) > 0 {
 		delete(want, "icc") // frozen while containers live; it changes at a start without them
 	}
-	return p, f.prove(ctx, p.PID, want)
+	return f.prove(ctx, p.PID, want)
 }
 
 // differences are what an Undo leaves other than before, in words.
-func (f *flow) differences(target []byte, foreign bool) ([]string, error) {
+func (f *flow) differences(target []byte, found string) ([]string, error) {
 	now, err := observe(f.memo.Resolved)
 	if err != nil {
 		return nil, err
@@ -270,7 +296,7 @@ func (f *flow) differences(target []byte, foreign bool) ([]string, error) {
 		return nil, fmt.Errorf("%w: %s was changed by somebody else meanwhile", remediate.ErrDrifted, f.memo.Resolved)
 	}
 	var notes []string
-	if foreign {
+	if found == foundForeign {
 		notes = append(notes, "other changes that were made to daemon.json since the apply are kept")
 	}
 	old := f.memo.Original

@@ -1,0 +1,255 @@
+package daemon
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	testhost "docker-harden/cmd/testhost/host"
+	"docker-harden/plan"
+	"docker-harden/remediate"
+)
+
+// hardened is a usual step: containers keep running through the restart.
+func hardened() plan.Step {
+	return stepOf(plan.KindRestart,
+		set("live-restore", "null", "true"), set("log-level", "null", `"info"`), set("no-new-privileges", "null", "true"),
+		set("userland-proxy", "null", "false"), set("icc", "null", "false"))
+}
+
+const hardenedFile = `{
+  "live-restore": true,
+  "log-level": "info",
+  "no-new-privileges": true,
+  "userland-proxy": false,
+  "icc": false
+}
+`
+
+func TestRestartKeepsContainersRunning(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("plain")
+	r.run("port", "-p", "127.0.0.1:18080:80", "--restart", "unless-stopped")
+	before := r.state()
+	if n := proxies(r.PID(t)); n != 1 {
+		t.Errorf("the engine has %d docker-proxy children, want 1", n)
+	}
+	engine := r.PID(t)
+	p := r.prepare(hardened())
+	r.must(p.do())
+	r.expectFile(hardenedFile)
+	if r.PID(t) == engine {
+		t.Error("the engine was not restarted")
+	}
+	if got := r.containers("{{.Name}} {{.State.Running}} {{.State.Pid}}"); got != before.Containers {
+		t.Errorf("containers are\n%s\nand were\n%s", got, before.Containers)
+	}
+	if n := proxies(r.PID(t)); n != 0 {
+		t.Errorf("the engine has %d docker-proxy children, want none", n)
+	}
+	if said := strings.Join(p.log.said, "\n"); !strings.Contains(said, "icc when it starts while no container runs") {
+		t.Errorf("progress does not say that icc waits: %s", said)
+	}
+	if got := r.Docker(t, "run", "--rm", r.Image(t, "busybox"), "grep", "NoNewPrivs", "/proc/self/status"); got != "NoNewPrivs:\t1" {
+		t.Errorf("a new container has %q", got)
+	}
+	r.expectSettled()
+	p.mustUndo()
+	r.expect(before)
+	if n := proxies(r.PID(t)); n != 1 {
+		t.Errorf("after Undo the engine has %d docker-proxy children, want 1", n)
+	}
+	r.expectSettled()
+	engine = r.PID(t)
+	if restored := p.mustUndo(); !restored.Nothing || r.PID(t) != engine {
+		t.Errorf("second Undo = %+v, want nothing to undo and no restart", restored)
+	}
+}
+
+func TestRestartWithoutLiveRestore(t *testing.T) {
+	r := newRig(t, "{\"log-level\":\"warn\"}\n")
+	r.run("plain")
+	r.run("policy", "--restart", "unless-stopped")
+	r.run("joined", "--network", "container:plain")
+	r.Docker(t, "create", "--name", "made", r.Image(t, "busybox"))
+	const running = "{{.Name}} {{.State.Running}}"
+	before, containers := r.state(), r.containers(running)
+	p := r.prepare(stepOf(plan.KindRestart, set("log-level", `"warn"`, `"info"`), set("icc", "null", "false")))
+	r.must(p.do())
+	r.expectFile("{\"log-level\":\"info\",\"icc\":false}\n")
+	if got := r.containers(running); got != containers {
+		t.Errorf("containers are\n%s\nand were\n%s", got, containers)
+	}
+	if got := r.info(); !strings.Contains(got, "icc:false") {
+		t.Errorf("the engine says %s, want icc:false", got)
+	}
+	p.mustUndo()
+	before.Containers = r.containers("{{.Name}} {{.State.Running}} {{.State.Pid}}") // they were stopped and started
+	if got := r.containers(running); got != containers {
+		t.Errorf("after Undo containers are\n%s\nand were\n%s", got, containers)
+	}
+	before.Info = strings.Replace(before.Info, "icc:true", "icc:", 1)
+	after := r.state()
+	if after.File != before.File {
+		t.Errorf("after Undo the file is %s and was %s", after.File, before.File)
+	}
+	if !strings.Contains(after.Info, "icc:true") {
+		t.Errorf("after Undo the engine says %s, want icc:true", after.Info)
+	}
+}
+
+func TestRestartInterrupted(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
+	for _, point := range []string{
+		phaseStaging, phaseStaging + " done", "staged and reloaded", phaseWriting, phaseWriting + " done", "restarted",
+	} {
+		r.sub(t, point, func(t *testing.T) {
+			p := r.prepare(hardened())
+			p.doAndDieAt(point)
+			p.mustUndo()
+			r.expect(before)
+			r.expectSettled()
+		})
+	}
+}
+
+func TestRestartInterruptedAndEngineKilled(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
+	for _, point := range []string{"staged and reloaded", phaseWriting + " done", "restarted"} {
+		r.sub(t, point, func(t *testing.T) {
+			p := r.prepare(hardened())
+			p.doAndDieAt(point)
+			r.KillEngine(t)
+			p.mustUndo()
+			r.expect(before)
+		})
+	}
+}
+
+func TestRestartUndoInterrupted(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
+	for _, point := range []string{
+		"undo: written", "undo: restarted", "undo: explicit values written", "undo: reloaded", "undo: engine back",
+	} {
+		r.sub(t, point, func(t *testing.T) {
+			p := r.prepare(hardened())
+			r.must(p.do())
+			p.undoAndDieAt(point)
+			p.mustUndo()
+			r.expect(before)
+		})
+	}
+}
+
+func TestRestartThatFails(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
+	// The engine's own check does not look for the file.
+	p := r.prepare(stepOf(plan.KindRestart, set("live-restore", "null", "true"), set("seccomp-profile", "null", `"/nonexistent.json"`)))
+	err := p.do()
+	if err == nil || !strings.Contains(err.Error(), "/nonexistent.json") {
+		t.Errorf("Do = %v, want the engine's own words", err)
+	}
+	p.mustUndo()
+	r.expect(before)
+	r.expectSettled()
+}
+
+func TestRestartEngineDownAtUndo(t *testing.T) {
+	r := newRig(t, "{\n  \"live-restore\": true\n}\n")
+	r.run("web")
+	before := r.state()
+	p := r.prepare(stepOf(plan.KindRestart, set("userland-proxy", "null", "false")))
+	r.must(p.do())
+	r.Stop(t)
+	p.mustUndo()
+	r.expect(before)
+}
+
+func TestRestartWithoutFile(t *testing.T) {
+	r := newRig(t, "")
+	r.run("web")
+	before := r.state()
+	p := r.prepare(hardened())
+	r.must(p.do())
+	r.expectFile(hardenedFile)
+	p.mustUndo()
+	r.expect(before)
+	if _, err := os.Lstat(testhost.DaemonJSON); !os.IsNotExist(err) {
+		t.Errorf("the file is still there (%v)", err)
+	}
+}
+
+func TestUndoLeavesAloneWhatPeopleStoppedSince(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	p := r.prepare(stepOf(plan.KindReload, set("live-restore", "null", "true")))
+	r.must(p.do())
+	r.Docker(t, "stop", "web")
+	p.mustUndo()
+	if got := r.containers("{{.State.Running}}"); got != "false" {
+		t.Errorf("the container that was stopped after the apply is running: %s", got)
+	}
+}
+
+func TestRestartWouldRemoveContainers(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("job", "--rm")
+	step := stepOf(plan.KindRestart, set("icc", "null", "false"))
+	_, err := r.handler.Prepare(t.Context(), step)
+	if !errors.Is(err, remediate.ErrRefused) || !strings.Contains(err.Error(), `--rm containers "job"`) {
+		t.Errorf("Prepare = %v, want a refusal that names the container", err)
+	}
+	r.handler.DropAutoRemoved = true
+	p := r.prepare(step)
+	r.must(p.do())
+	p.mustUndo()
+	r.expectFile("{}\n")
+}
+
+func TestForcedUndoOfAForeignEdit(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
+	p := r.prepare(hardened())
+	r.must(p.do())
+	r.WriteDaemonJSON(t, "{\"live-restore\": true, \"icc\": false, \"no-such-key\": 1}")
+	engine := r.PID(t)
+	_, err := p.undoIt(true)
+	if !errors.Is(err, remediate.ErrDrifted) || !strings.Contains(err.Error(), "no-such-key") || r.PID(t) != engine {
+		t.Errorf("forced Undo = %v, want no restart into a file that the engine refuses", err)
+	}
+	r.WriteDaemonJSON(t, "{\"live-restore\": true, \"icc\": false, \"labels\": [\"a=b\"]}")
+	restored, err := p.undoIt(true)
+	if err != nil || restored.How != plan.Functional {
+		t.Errorf("forced Undo = %+v, %v; want functional", restored, err)
+	}
+	r.expectFile("{\"labels\": [\"a=b\"]}")
+	after := r.state()
+	before.File = after.File
+	r.expect(before)
+	r.expectSettled()
+}
+
+func TestRestartUndoInterruptedWithExplicitLiveRestore(t *testing.T) {
+	r := newRig(t, "{\"live-restore\": false}\n")
+	r.run("web")
+	before := r.state()
+	for _, point := range []string{"undo: reloaded", "undo: engine back"} {
+		r.sub(t, point, func(t *testing.T) {
+			p := r.prepare(stepOf(plan.KindRestart, set("live-restore", "false", "true"), set("icc", "null", "false")))
+			r.must(p.do())
+			p.undoAndDieAt(point)
+			p.mustUndo()
+			r.expect(before)
+		})
+	}
+}

@@ -67,6 +67,8 @@ func verdicts(h *inventory.Host, p *profile.Profile, c Control) []plan.Finding {
 		params, on := p.ParamsFor(c.ID, ctr.Name, c.Params)
 		switch {
 		case !on:
+		case Kept(ctr):
+			out = append(out, plan.Finding{Resource: ctr.Resource(), Status: plan.NotApplicable, Message: "it is kept for a rollback; prune drops it"})
 		case ctr.Problem != "":
 			out = append(out, plan.Finding{Resource: ctr.Resource(), Status: plan.Unknown, Message: "it could not be inspected: " + ctr.Problem})
 		default:

@@ -220,3 +220,31 @@ func TestRulesAndCatalog(t *testing.T) {
 func exceptionFor(control, target string) profile.Exception {
 	return profile.Exception{Control: control, Target: target, Owner: "ops", Reason: "r"}
 }
+
+func TestKeptContainersAreNotJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		name    string
+		running bool
+		kept    bool
+	}{
+		"old":                 {"web.dh-5b34b986-old", false, true},
+		"new":                 {"web.dh-5b34b986-new", false, true},
+		"put aside":           {"web.dh-5b34b986-aside", false, true},
+		"running":             {"web.dh-5b34b986-old", true, false},
+		"another name":        {"web-old", false, false},
+		"in the middle":       {"web.dh-5b34b986-old.2", false, false},
+		"not of the tool":     {"web.dh-production-old", false, false},
+		"no container before": {".dh-5b34b986-older", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hostOf(container(c.name))
+			if !c.running {
+				stopped(&h.Containers[0], "exited")
+			}
+			f := only(t, h, wants("c", live))
+			if kept := f.Status == plan.NotApplicable; kept != c.kept || kept != (len(f.Changes) == 0) {
+				t.Errorf("%s with changes %v", f.Status, f.Changes)
+			}
+		})
+	}
+}

@@ -82,7 +82,7 @@ func bridgeUsers(h *inventory.Host) (active, attached []string) {
 			active = append(active, c.Name)
 		}
 		_, on := c.Inspect.NetworkSettings.Networks["bridge"]
-		if mode := c.Inspect.HostConfig.NetworkMode; on || mode == "default" || mode == "bridge" {
+		if mode := c.Inspect.HostConfig.NetworkMode; !control.Kept(c) && (on || mode == "default" || mode == "bridge") {
 			attached = append(attached, c.Name)
 		}
 	}

@@ -63,6 +63,9 @@ func proxiedPorts(h *inventory.Host) []string {
 	var out []string
 	for i := range h.Containers {
 		c := &h.Containers[i]
+		if control.Kept(c) {
+			continue
+		}
 		for _, published := range []map[string][]inventory.Port{c.Inspect.HostConfig.PortBindings, c.Inspect.NetworkSettings.Ports} {
 			for port, bindings := range published {
 				for _, b := range bindings {

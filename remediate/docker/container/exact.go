@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
@@ -55,20 +56,29 @@ func (u *Updater) backStep(ctx context.Context, rec *updateRecord) (plan.Step, e
 	}
 	step := plan.Step{Kind: plan.KindRecreate, Resource: plan.Container(rec.Name, rec.ID)}
 	for field, was := range rec.From {
-		if path := "HostConfig." + field; !body.Equal(path, was, now[field]) {
-			step.Changes = append(step.Changes, plan.Change{Path: path, From: now[field], To: was, Kind: plan.KindRecreate})
+		if !identical(was, now[field]) {
+			step.Changes = append(step.Changes, plan.Change{Path: "HostConfig." + field, From: now[field], To: was, Kind: plan.KindRecreate})
 		}
 	}
 	return step, nil
 }
 
 // request is the request that would make a container again as it is, for comparing.
-func (u *Updater) request(ctx context.Context, a *api, c *state, changes []plan.Change) (*body.Request, error) {
+func (u *Updater) request(ctx context.Context, a *api, c *state) (*body.Request, error) {
 	src, err := (&Recreator{Engine: u.Engine, Options: u.Options}).source(ctx, a, c)
 	if err != nil {
 		return nil, err
 	}
-	return body.Build(src, changes)
+	return body.Build(src, nil)
+}
+
+// asWas is the container as it was before the update.
+func (rec *updateRecord) asWas() (*state, error) {
+	was := &state{raw: rec.Inspect}
+	if err := json.Unmarshal(rec.Inspect, was); err != nil {
+		return nil, fmt.Errorf("cannot read the undo record: %w", err)
+	}
+	return was, nil
 }
 
 // recover ends an exact undo that was killed: the container goes back under its own name.
@@ -90,11 +100,11 @@ func (u *Updater) recover(ctx context.Context, a *api, rec *updateRecord) error 
 	if half == nil && c.name() != tempOld {
 		return nil
 	}
-	var was state
-	if err := json.Unmarshal(rec.Inspect, &was); err != nil {
+	was, err := rec.asWas()
+	if err != nil {
 		return err
 	}
-	req, err := u.request(ctx, a, c, nil)
+	req, err := u.request(ctx, a, c)
 	if err != nil {
 		return err
 	}

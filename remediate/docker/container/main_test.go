@@ -20,11 +20,11 @@ import (
 
 func TestMain(m *testing.M) { host.Main(m) }
 
-// fast are options under which a healthy container passes the gate in half a second.
+// fast are options under which a healthy container passes the gate in an instant.
 func fast() Options {
 	n := new(atomic.Int32)
 	return Options{
-		Stable: 500 * time.Millisecond, HealthTimeout: 3 * time.Second,
+		Stable: 150 * time.Millisecond, HealthTimeout: 3 * time.Second,
 		TX: func() string { return "t" + string('a'+rune(n.Add(1)%20)) },
 	}
 }

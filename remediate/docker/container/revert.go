@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,8 +49,12 @@ func (u *Updater) replaced(ctx context.Context, a *api, rec *updateRecord) (reme
 	if err != nil {
 		return remediate.Restored{}, err
 	}
+	was, err := rec.asWas()
+	if err != nil {
+		return remediate.Restored{}, err
+	}
 	if holder != nil {
-		req, err := u.request(ctx, a, holder, nil)
+		req, err := u.request(ctx, a, was)
 		if err == nil && alike(rec.Inspect, holder.raw, req, a.version) == nil {
 			return remediate.Restored{How: plan.Functional, Notes: []string{newID(holder)}, Nothing: true}, nil
 		}
@@ -61,40 +66,46 @@ func newID(c *state) string {
 	return fmt.Sprintf("the container was made again to show its old values and has a new id (%.12s)", c.ID)
 }
 
-// revert sets the values back in place and proves them.
+// revert sets the values back in place, proves them, and names what is shown differently now.
 func (u *Updater) revert(ctx context.Context, a *api, c *state, rec *updateRecord, force bool) (remediate.Restored, error) {
 	now, err := hostConfig(c.raw)
 	if err != nil {
 		return remediate.Restored{}, err
 	}
-	target, notes := backTo(rec.From)
+	target := backTo(rec.From)
 	var send []string
 	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
 		path := "HostConfig." + field
 		is := func(v json.RawMessage) bool { return body.Equal(path, now[field], v) }
 		switch {
-		case is(rec.From[field]):
-			delete(notes, field)
+		case is(rec.From[field]) || is(target[field]):
 			continue
-		case !is(rec.To[field]) && !is(target[field]) && !force:
+		case !is(rec.To[field]) && !force:
 			return remediate.Restored{}, fmt.Errorf("%w: %s of %s is %s now, the apply set %s",
 				remediate.ErrDrifted, path, rec.Name, present(now[field]), present(rec.To[field]))
 		}
 		send = append(send, field)
 	}
-	out := remediate.Restored{How: plan.Exact, Nothing: len(send) == 0}
 	if len(send) > 0 {
-		if err := u.set(ctx, a, c, target, send); err != nil {
+		if now, err = u.set(ctx, a, c, target, send); err != nil {
 			return remediate.Restored{}, err
 		}
 	}
-	for _, field := range slices.Sorted(maps.Keys(notes)) {
-		out.How, out.Notes = plan.Functional, append(out.Notes, notes[field])
+	out := remediate.Restored{How: plan.Exact, Nothing: len(send) == 0}
+	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
+		if !identical(rec.From[field], now[field]) {
+			out.How = plan.Functional
+			out.Notes = append(out.Notes, fmt.Sprintf("%s cannot be unset through the API: it has no effect any more, and docker inspect shows %s instead of %s",
+				field, present(now[field]), present(rec.From[field])))
+		}
 	}
 	return out, nil
 }
 
-func (u *Updater) set(ctx context.Context, a *api, c *state, target map[string]json.RawMessage, fields []string) error {
+// identical compares two values as they are shown.
+func identical(a, b json.RawMessage) bool { return present(a) == present(b) }
+
+func (u *Updater) set(ctx context.Context, a *api, c *state, target map[string]json.RawMessage, fields []string) (map[string]json.RawMessage, error) {
 	request := make(map[string]json.RawMessage)
 	for _, field := range fields {
 		request[field] = target[field]
@@ -103,32 +114,34 @@ func (u *Updater) set(ctx context.Context, a *api, c *state, target map[string]j
 		request["MemorySwap"] = swapBeside(c, request["Memory"])
 	}
 	if err := a.update(ctx, c.ID, request); err != nil {
-		return err
+		return nil, err
 	}
 	proof := make(map[string]json.RawMessage)
 	for _, field := range fields {
 		proof[field] = target[field]
 	}
-	return u.proven(ctx, a, c.ID, proof)
+	if err := u.proven(ctx, a, c.ID, proof); err != nil {
+		return nil, err
+	}
+	now, err := a.inspect(ctx, c.ID)
+	if err != nil || now == nil {
+		return nil, errors.Join(err, fmt.Errorf("container %s has vanished", c.name()))
+	}
+	return hostConfig(now.raw)
 }
 
-// backTo gives the values that bring a limit back, and a note for each that will show another number.
-func backTo(from map[string]json.RawMessage) (target map[string]json.RawMessage, notes map[string]string) {
-	target, notes = maps.Clone(from), make(map[string]string)
-	unset := func(field string) bool {
-		text := strings.TrimSpace(string(from[field]))
-		return text == "" || text == "null" || text == "0" || text == "-1"
-	}
-	lift := func(field string, value int64, note string) {
-		if _, ok := from[field]; ok && unset(field) {
-			target[field], notes[field] = json.RawMessage(fmt.Sprint(value)), note
+// backTo gives the values that bring limits back: those that were set as they were, the others lifted.
+func backTo(from map[string]json.RawMessage) map[string]json.RawMessage {
+	target := maps.Clone(from)
+	for field, value := range map[string]int64{
+		"Memory": unlimitedMemory, "MemorySwap": unlimitedMemory, "PidsLimit": -1, "CpuShares": defaultShares,
+	} {
+		switch was, ok := from[field]; strings.TrimSpace(string(was)) {
+		case "", "null", "0", "-1":
+			if ok {
+				target[field] = json.RawMessage(fmt.Sprint(value))
+			}
 		}
 	}
-	const shows = "%s cannot be unset through the API: %s, docker inspect shows %d instead of %s"
-	for _, field := range []string{"Memory", "MemorySwap"} {
-		lift(field, unlimitedMemory, fmt.Sprintf(shows, field, "the kernel holds no limit again", int64(unlimitedMemory), present(from[field])))
-	}
-	lift("PidsLimit", -1, fmt.Sprintf(shows, "PidsLimit", "the kernel holds no limit again", -1, present(from["PidsLimit"])))
-	lift("CpuShares", defaultShares, fmt.Sprintf(shows, "CpuShares", "the kernel uses its default again", defaultShares, present(from["CpuShares"])))
-	return target, notes
+	return target
 }

@@ -146,7 +146,8 @@ func (r *Recreator) macs(ctx context.Context, a *api, c *state, dataRoot string)
 		version = lastDesired
 	}
 	var asked struct{ Config struct{ MacAddress string } }
-	if err := a.callAt(ctx, version, http.MethodGet, "/containers/"+c.ID+"/json", nil, &asked); err != nil {
+	err = a.callAt(ctx, version, http.MethodGet, "/containers/"+c.ID+"/json", nil, &asked)
+	if err != nil && !isNotFound(err) {
 		return nil, fmt.Errorf("cannot read the MAC address of %s: %w", c.name(), err)
 	}
 	if asked.Config.MacAddress == "" {

@@ -74,7 +74,7 @@ func TestHostThereAndBack(t *testing.T) {
 	o.run(0, "status")
 
 	o.run(0, "rollback", "--yes")
-	o.script("compare", before, o.record("after"))
+	o.script("check", before, o.record("after"))
 	if got := o.host.Docker(t, "exec", "anonvol", "cat", "/data/precious"); got != "precious" {
 		t.Errorf("after rollback the anonymous volume holds %q", got)
 	}
@@ -164,7 +164,7 @@ func TestNeededCapabilityRollsBack(t *testing.T) {
 			t.Errorf("the message does not name %s", want)
 		}
 	}
-	o.script("compare", before, o.record("after"))
+	o.script("check", before, o.record("after"))
 	if got := o.host.Docker(t, "ps", "--format", "{{.Names}}"); !strings.Contains(got, "needs-mknod") {
 		t.Errorf("running now: %s", got)
 	}
@@ -177,7 +177,7 @@ func TestDryRunAfterThePlanDoesNotApply(t *testing.T) {
 	o.run(0, "plan", "-o", "host.plan")
 	o.run(0, "apply", "host.plan", "--dry-run")
 	o.run(0, "apply", "host.plan", "-y", "--dry-run")
-	o.script("compare", before, o.record("after"))
+	o.script("check", before, o.record("after"))
 	if _, err := os.Stat("/var/lib/docker-harden/generations/1"); err == nil {
 		t.Error("a dry run began a generation")
 	}

@@ -80,13 +80,13 @@ func (o *operator) plan(file string) *plan.Plan {
 func (o *operator) record(name string) string {
 	o.t.Helper()
 	dir := filepath.Join(o.dir, name)
-	o.script("record", dir)
+	o.script("capture", dir)
 	return dir
 }
 
 func (o *operator) script(args ...string) string {
 	o.t.Helper()
-	out, err := exec.Command("sh", append([]string{"../../fixtures/demo/compare.sh"}, args...)...).CombinedOutput()
+	out, err := exec.Command("bash", append([]string{"../../fixtures/demo/compare.sh"}, args...)...).CombinedOutput()
 	if err != nil {
 		o.t.Fatalf("compare.sh %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

@@ -135,7 +135,7 @@ func (s *service) merge(name string, data []byte) error {
 		if option.Section != "Service" {
 			continue
 		}
-		value := strings.TrimSpace(option.Value)
+		value := strings.TrimSpace(strings.ReplaceAll(option.Value, "\\\n", " ")) // continued lines
 		switch option.Name {
 		case "ExecStart":
 			s.exec = value

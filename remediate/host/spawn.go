@@ -68,13 +68,8 @@ func (b *bare) spawn(ctx context.Context) error {
 	if info, err := stderr.Stat(); err == nil {
 		b.logged, b.started = info.Size(), true
 	}
-	env := append([]string{}, s.Env...) // nil would be this program's own
-	cmd := &exec.Cmd{Path: s.Exe, Args: s.Argv, Env: env, Dir: s.Dir, Stdout: stdout, Stderr: stderr,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	if s.UID != os.Geteuid() || s.GID != os.Getegid() {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}
-	}
-	if err := inherit(s, cmd.Start); err != nil {
+	cmd, err := s.launch(stdout, stderr)
+	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
@@ -102,11 +97,78 @@ func watch(ctx context.Context, ended <-chan error) error {
 	}
 }
 
-// limited are the limits that a process hands on to what it starts, and that installers of engines
-// set. Limits of this program itself differ.
+// command is the process as it was started before, in a session of its own.
+func (s Service) command(stdout, stderr *os.File) *exec.Cmd {
+	env := append([]string{}, s.Env...) // nil would be this program's own
+	cmd := &exec.Cmd{Path: s.Exe, Args: s.Argv, Env: env, Dir: s.Dir, Stdout: stdout, Stderr: stderr,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
+	if s.UID != os.Geteuid() || s.GID != os.Getegid() {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}
+	}
+	return cmd
+}
+
+// launch starts the process with its umask and limits. It is held until it has them, because it hands
+// them on to whatever it starts first.
+func (s Service) launch(stdout, stderr *os.File) (*exec.Cmd, error) {
+	runtime.LockOSThread() // one thread traces
+	defer runtime.UnlockOSThread()
+	defer unix.Umask(unix.Umask(s.Umask))
+	cmd := s.command(stdout, stderr)
+	cmd.SysProcAttr.Ptrace = true
+	err := cmd.Start()
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EACCES) { // no tracing here
+		cmd = s.command(stdout, stderr)
+		if err = cmd.Start(); err == nil {
+			s.limit(cmd.Process.Pid)
+		}
+		return cmd, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(cmd.Process.Pid, &status, 0, nil); err != nil || !status.Stopped() {
+		return nil, errors.Join(errors.New("it did not begin to run"), err, abandon(cmd))
+	}
+	s.limit(cmd.Process.Pid)
+	if err := unix.PtraceDetach(cmd.Process.Pid); err != nil {
+		return nil, errors.Join(fmt.Errorf("it cannot be let go: %w", err), abandon(cmd))
+	}
+	return cmd, nil
+}
+
+// abandon ends a process that has not run a single instruction yet.
+func abandon(cmd *exec.Cmd) error {
+	err := cmd.Process.Kill()
+	_ = cmd.Wait()
+	return err
+}
+
+// limited are the limits that a process hands on to what it starts, and that installers of engines set.
 var limited = map[string]int{
 	"Max open files": unix.RLIMIT_NOFILE, "Max processes": unix.RLIMIT_NPROC,
 	"Max core file size": unix.RLIMIT_CORE, "Max locked memory": unix.RLIMIT_MEMLOCK,
+}
+
+// limit gives a process the limits of the service. What may not be raised stays as it is: an engine
+// with a lower limit is better than none.
+func (s Service) limit(pid int) {
+	for name, want := range s.Limits {
+		resource, ok := limited[name]
+		if !ok {
+			continue
+		}
+		limit := unix.Rlimit{Cur: want.Soft, Max: want.Hard}
+		if unix.Prlimit(pid, resource, &limit, nil) == nil {
+			continue
+		}
+		var now unix.Rlimit
+		if unix.Prlimit(pid, resource, nil, &now) == nil {
+			now.Cur = min(want.Soft, now.Max)
+			_ = unix.Prlimit(pid, resource, &now, nil)
+		}
+	}
 }
 
 // limitsOf reads the limits of a process.
@@ -128,10 +190,22 @@ func limitsOf(proc string) (map[string]Limit, error) {
 			if err := errors.Join(err1, err2); err != nil {
 				return nil, fmt.Errorf("cannot read the limits of a process: %w", err)
 			}
-			found[name] = Limit{Soft: soft, Hard: hard}
+			found[name] = Limit{Soft: given(name, soft, hard), Hard: hard}
 		}
 	}
 	return found, nil
+}
+
+// given is the soft limit that a process was started with. The runtime of Go programs, such as the
+// engine, raises its own limit of open files to just below the hard one and gives its children the
+// former limit, which can be seen nowhere. It then is the kernel's default, unless somebody had chosen
+// another without raising the hard one.
+func given(name string, soft, hard uint64) uint64 {
+	const kernelDefault = 1024
+	if name == "Max open files" && soft == hard-1 {
+		return min(kernelDefault, hard)
+	}
+	return soft
 }
 
 func limitValue(text string) (uint64, error) {
@@ -139,32 +213,4 @@ func limitValue(text string) (uint64, error) {
 		return unix.RLIM_INFINITY, nil
 	}
 	return strconv.ParseUint(text, 10, 64)
-}
-
-// inherit runs start while this process has the umask and limits of the service, which its children
-// get, and puts its own back.
-func inherit(s Service, start func() error) (err error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer unix.Umask(unix.Umask(s.Umask))
-	for name, want := range s.Limits {
-		resource, ok := limited[name]
-		if !ok {
-			continue
-		}
-		var own syscall.Rlimit
-		if err := syscall.Getrlimit(resource, &own); err != nil {
-			return fmt.Errorf("cannot read %s: %w", strings.ToLower(name), err)
-		}
-		theirs := syscall.Rlimit{Cur: want.Soft, Max: want.Hard}
-		if err := syscall.Setrlimit(resource, &theirs); err != nil {
-			return fmt.Errorf("cannot give it its limit (%s): %w", strings.ToLower(name), err)
-		}
-		defer func() {
-			if e := syscall.Setrlimit(resource, &own); e != nil && err == nil {
-				err = fmt.Errorf("cannot put back %s: %w", strings.ToLower(name), e)
-			}
-		}()
-	}
-	return start()
 }

@@ -105,7 +105,7 @@ func leaf(c *cli.Command, most int, do func(*cli.Context) error) *cli.Command {
 	c.Action = func(ctx *cli.Context) error {
 		args := ctx.Args().Slice()
 		for i, arg := range args {
-			if strings.HasPrefix(arg, "-") {
+			if len(arg) > 1 && arg[0] == '-' {
 				return usagef("%q looks like a flag and stands where an argument is expected; write ./%s for a file", arg, arg)
 			}
 			if most >= 0 && i >= most {

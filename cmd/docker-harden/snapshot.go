@@ -46,6 +46,6 @@ func (a *app) snapshot(c *cli.Context) error {
 	if err := writePrivate(file, b.Bytes(), isSnapshot); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "Saved %s: %d containers. Plan on it anywhere: %s plan --from %[1]s\n", file, len(h.Containers), a.name())
+	_, err = fmt.Fprintf(a.out, "Saved %s: %s. Plan on it anywhere: %s plan --from %[1]s\n", file, count(len(h.Containers), "container"), a.name())
 	return err
 }

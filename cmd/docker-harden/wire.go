@@ -80,6 +80,7 @@ func (a *app) observe(ctx context.Context, c *cli.Context, e *engine, r inventor
 	if err != nil {
 		return nil, unreachable(e.address, err)
 	}
+	a.hideKept(c, h)
 	if c.Bool("debug") {
 		a.say("inventory: %s in %s", count(len(h.Containers), "container"), time.Since(start).Round(time.Millisecond))
 	}
@@ -112,6 +113,8 @@ func (a *app) runner(c *cli.Context, e *engine, h *inventory.Host, p progress) (
 		engineHandler.Daemon = h.Daemon
 		if engineHandler.Service, err = host.Describe(h.Daemon, ""); err != nil {
 			a.note(c, "The engine cannot be restarted by this tool: %s", clean(err.Error()))
+		} else if err := saveService(state, engineHandler.Service); err != nil {
+			return nil, err
 		}
 	}
 	o := container.Options{Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}

@@ -100,8 +100,7 @@ func TestCompareAcceptsOnlyByName(t *testing.T) {
 	h, before := sampleHost(t)
 	// What undoing a live limit comes to: the kernel has none again.
 	const undo = `docker update -m 32m --memory-swap 64m --pids-limit 50 --cpu-shares 512 plain
-		curl -sf --unix-socket /run/docker.sock -H 'Content-Type: application/json' http://engine/containers/plain/update \
-			-d '{"Memory":9223372036854771712,"MemorySwap":9223372036854771712,"PidsLimit":-1,"CpuShares":1024}'`
+		docker update -m 9223372036854771712 --memory-swap 9223372036854771712 --pids-limit -1 --cpu-shares 1024 plain`
 	h.Exec(t, "sh", "-c", undo)
 	after := capture(t, h)
 	for _, row := range []struct {

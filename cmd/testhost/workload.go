@@ -34,8 +34,12 @@ func samples() []sample {
 			"--network", "shop", "--network-alias", "www", "--restart", "always",
 			"-p", "127.0.0.1:8080:80", "--label", "team=shop",
 		}},
+		// Somebody took care of this one already, but forgot the limits: they can be
+		// set while it runs.
 		{name: "cache", image: "redis", args: []string{
 			"--network", "shop", "-v", "cache-data:/data", "-e", "REDIS_PASSWORD=not-for-reports",
+			"--security-opt", "no-new-privileges:true",
+			"--cap-drop", "NET_RAW", "--cap-drop", "MKNOD", "--cap-drop", "AUDIT_WRITE", "--cap-drop", "SETFCAP",
 		}},
 		// Too much power: extra capabilities, the host's network and processes, no limit.
 		{name: "legacy-agent", image: "busybox", args: []string{

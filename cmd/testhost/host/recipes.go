@@ -29,9 +29,11 @@ exec sleep 2147483647
 // forever is how long a sample container sleeps.
 const forever = "2147483647"
 
-// pauseCommand sleeps and ends at once on SIGTERM, which a sleep that is PID 1
-// ignores: tests that stop containers would wait 10 s for each.
-const pauseCommand = `CMD ["sh","-c","trap exit TERM; sleep ` + forever + ` & wait"]`
+// pauseScript sleeps and ends at once on SIGTERM, which a sleep that is PID 1 ignores:
+// tests that stop containers would wait 10 s for each.
+const pauseScript = `trap exit TERM; sleep ` + forever + ` & wait`
+
+const pauseCommand = `CMD ["sh","-c","` + pauseScript + `"]`
 
 // Images lists the recipes of all sample images.
 func Images() []Image {
@@ -76,7 +78,7 @@ func smallImages() []Image {
 		{
 			Name: "setuid", About: "starts as user 65534 and becomes user 1000 through a setuid-root program",
 			Files:   []File{{Path: "usr/bin/su", Mode: 0o4755, Busybox: true}},
-			Changes: []string{`CMD ["/usr/bin/su","-s","/bin/sh","-c","exec sleep ` + forever + `","app"]`, "USER 65534:65534"},
+			Changes: []string{`CMD ["/usr/bin/su","-s","/bin/sh","-c","` + pauseScript + `","app"]`, "USER 65534:65534"},
 		},
 		{
 			Name: "filecap", About: "starts as user 65534 through a program with the file capability NET_RAW",
@@ -85,7 +87,7 @@ func smallImages() []Image {
 		},
 		{
 			Name: "suexec", About: "the entry starts as root and gives itself up for nobody",
-			Changes: []string{`CMD ["su","-s","/bin/sh","-c","exec sleep ` + forever + `","nobody"]`},
+			Changes: []string{`CMD ["su","-s","/bin/sh","-c","` + pauseScript + `","nobody"]`},
 		},
 		{
 			Name: "mknod", About: "the entry makes a device node, which needs the capability MKNOD, or ends with status 1",

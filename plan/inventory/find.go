@@ -43,7 +43,15 @@ func (r hostRoot) isEngine(p process) bool {
 // The socket's peer names it, unless systemd listens on the engine's behalf or the peer lives in a
 // pid namespace we do not see. Then it is the engine that holds the listening socket open, or the only one.
 func (r hostRoot) findEngine(socket string, table []process) (process, error) {
-	peer, peerErr := r.peer(socket)
+	peer, err := r.peer(socket)
+	if err != nil {
+		return process{}, err
+	}
+	return r.findEngineOf(socket, table, peer)
+}
+
+// findEngineOf finds the engine behind a socket whose peer is known; 0: the kernel does not tell.
+func (r hostRoot) findEngineOf(socket string, table []process, peer int) (process, error) {
 	var engines []process
 	for _, p := range table {
 		if !r.isEngine(p) {
@@ -61,8 +69,6 @@ func (r hostRoot) findEngine(socket string, table []process) (process, error) {
 		}
 	}
 	switch {
-	case peerErr != nil:
-		return process{}, peerErr
 	case peer > 1:
 		return process{}, fmt.Errorf("the socket %s is served by process %d%s, which is not a Docker engine; use the engine's own socket", socket, peer, nameOf(table, peer))
 	case len(engines) == 1:

@@ -88,7 +88,9 @@ func (e recordedEngine) NetworkInspect(_ context.Context, id string, _ network.I
 }
 
 // imageFile is where an image's answer is kept; a colon in a file name would break Go modules.
-func imageFile(id string) string { return filepath.Join("images", strings.ReplaceAll(id, ":", "-")+".json") }
+func imageFile(id string) string {
+	return filepath.Join("images", strings.ReplaceAll(id, ":", "-")+".json")
+}
 
 // observeRecorded observes the recorded engine, of which no process is in sight.
 func observeRecorded(t testing.TB) *Host {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"docker-harden/plan/inventory"
@@ -43,7 +42,7 @@ func wanted(c *state, values map[string]json.RawMessage) (limits, error) {
 
 // admitLimits refuses limits that the engine would take and that would break the container, now or
 // at its next start.
-func (a *api) admitLimits(ctx context.Context, c *state, want limits) error {
+func (a *api) admitLimits(ctx context.Context, o Options, c *state, want limits) error {
 	name, m := c.name(), want.Memory
 	switch {
 	case m > 0 && m < leastMemory:
@@ -53,10 +52,10 @@ func (a *api) admitLimits(ctx context.Context, c *state, want limits) error {
 	case m > 0 && want.MemorySwap > 0 && want.MemorySwap < m:
 		return refused("the limit of memory and swap of %s would be below its memory limit (%d < %d)", name, want.MemorySwap, m)
 	}
-	if !c.State.Running {
+	if !c.State.Running || m == c.HostConfig.Memory && (want.PidsLimit == nil || *want.PidsLimit <= 0) {
 		return nil
 	}
-	used, err := a.usage(ctx, c)
+	used, err := a.usage(ctx, o, c)
 	if err != nil {
 		return err
 	}
@@ -68,29 +67,6 @@ func (a *api) admitLimits(ctx context.Context, c *state, want limits) error {
 		return refused("%s has %d processes and threads now: a limit of %d would stop it from working", name, used.pids, *p)
 	}
 	return nil
-}
-
-type usage struct{ memory, pids int64 }
-
-// usage is the working set (without file cache that can go) and the number of tasks.
-func (a *api) usage(ctx context.Context, c *state) (usage, error) {
-	var stats struct {
-		Memory struct {
-			Usage int64            `json:"usage"`
-			Stats map[string]int64 `json:"stats"`
-		} `json:"memory_stats"`
-		Pids struct {
-			Current int64 `json:"current"`
-		} `json:"pids_stats"`
-	}
-	if err := a.call(ctx, http.MethodGet, "/containers/"+c.ID+"/stats?stream=0&one-shot=1", nil, &stats); err != nil {
-		return usage{}, fmt.Errorf("cannot ask what %s uses: %w", c.name(), err)
-	}
-	cache := stats.Memory.Stats["total_inactive_file"]
-	if v2, ok := stats.Memory.Stats["inactive_file"]; ok && cache == 0 {
-		cache = v2
-	}
-	return usage{memory: max(stats.Memory.Usage-cache, 0), pids: stats.Pids.Current}, nil
 }
 
 // held compares limits with the kernel; fields are those that were set. An empty answer is the proof.

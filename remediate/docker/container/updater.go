@@ -84,7 +84,7 @@ func (u *Updater) admit(ctx context.Context, a *api, c *state, rec *updateRecord
 	if err != nil {
 		return err
 	}
-	return a.admitLimits(ctx, c, want)
+	return a.admitLimits(ctx, u.Options, c, want)
 }
 
 func hostConfig(raw json.RawMessage) (map[string]json.RawMessage, error) {

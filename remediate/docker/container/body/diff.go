@@ -171,7 +171,10 @@ func describe(m *mount) string {
 }
 
 func (d *differ) mountPlanned(target string) bool {
-	if slices.Contains(d.req.Changed, "HostConfig.Binds") && bindSpec(d.old.HostConfig, target) != bindSpec(d.host, target) {
+	was := bindSpec(d.old.HostConfig, target)
+	// A mount that was there without being asked for is attached by name now: it may not change.
+	asked := was != "" || d.old.mountAt(target) == nil
+	if asked && slices.Contains(d.req.Changed, "HostConfig.Binds") && was != bindSpec(d.host, target) {
 		return true
 	}
 	if !slices.Contains(d.req.Changed, "HostConfig.Mounts") {

@@ -25,7 +25,7 @@ func (b *builder) networkMode() {
 	for _, key := range []string{"PortBindings", "Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "Links"} {
 		delete(b.host, key)
 	}
-	delete(b.host, "PublishAllPorts")
+	b.host.set("PublishAllPorts", false)
 	for _, key := range []string{"ExposedPorts", "MacAddress"} {
 		if !isNull(b.config[key]) {
 			delete(b.config, key)

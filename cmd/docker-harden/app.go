@@ -23,6 +23,8 @@ type app struct {
 	getenv func(string) string
 	// plugin is true when the docker CLI runs us: docker harden plan.
 	plugin bool
+	// jsonErrors: whoever reads stderr reads lines of JSON.
+	jsonErrors bool
 }
 
 // run is the whole program: it understands args, does what they ask, and returns the exit status.
@@ -131,9 +133,12 @@ const many = -1
 // report says what went wrong, on stderr, and gives the exit status.
 func (a *app) report(ctx context.Context, err error) int {
 	var status statusError
+	var told toldError
 	var usage *usageError
 	switch {
-	case err == nil, errors.As(err, &status):
+	case err == nil, errors.As(err, &status), errors.As(err, &told):
+	case a.jsonErrors && !errors.As(err, &usage):
+		jsonProgress{out: a.err}.failed(err)
 	case errors.As(err, &usage):
 		a.say("%s: %s", program, clean(err.Error()))
 		a.say("See '%s'.", strings.Join(strings.Fields(a.name()+" "+usage.help+" --help"), " "))

@@ -17,7 +17,7 @@ import (
 // work runs something that changes the host and says how it ended: progress and errors on stderr,
 // the outcome on stdout. h is what was seen of the host, nil where the rollback file alone has to do.
 func (a *app) work(c *cli.Context, e *engine, h *inventory.Host, do func(*remediate.Runner) (remediate.Outcome, error)) error {
-	p := a.newProgress(c)
+	p := &listener{progress: a.newProgress(c)}
 	runner, err := a.runner(c, e, h, p)
 	if err != nil {
 		p.close()
@@ -31,7 +31,7 @@ func (a *app) work(c *cli.Context, e *engine, h *inventory.Host, do func(*remedi
 	if perr := a.printOutcome(a.out, out, err); perr != nil {
 		return errors.Join(err, perr)
 	}
-	return err
+	return p.after(err)
 }
 
 // outcomeJSON is an outcome for programs.

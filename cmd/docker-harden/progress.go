@@ -20,6 +20,35 @@ type progress interface {
 	close()
 }
 
+// listener counts what progress told of failed steps, so that the end need not repeat it.
+type listener struct {
+	progress
+	failures int
+}
+
+func (l *listener) event(e remediate.Event) {
+	if finishedLine(e) != "" && e.Err != nil {
+		l.failures++
+	}
+	l.progress.event(e)
+}
+
+// toldError is an error whose reason stands in the progress already.
+type toldError struct{ error }
+
+func (e toldError) Unwrap() error { return e.error }
+
+// after marks the error of a run whose failed steps a person has seen.
+func (l *listener) after(err error) error {
+	switch l.progress.(type) {
+	case plainProgress, *liveProgress:
+		if err != nil && l.failures > 0 {
+			return toldError{err}
+		}
+	}
+	return err
+}
+
 // newProgress picks a way to tell progress: what was asked for, else what suits the stream.
 func (a *app) newProgress(c *cli.Context) progress {
 	how := c.String("progress")
@@ -36,6 +65,7 @@ func (a *app) newProgress(c *cli.Context) progress {
 	case "quiet":
 		return quietProgress{}
 	case "json":
+		a.jsonErrors = true
 		return jsonProgress{out: a.err}
 	case "tty":
 		return newLiveProgress(a.err, a.colour(c, a.err))
@@ -79,6 +109,14 @@ func (p jsonProgress) event(e remediate.Event) {
 
 func (jsonProgress) close() {}
 
+// failed is the last line of a run that failed.
+func (p jsonProgress) failed(err error) {
+	data, merr := json.Marshal(map[string]string{"error": err.Error()})
+	if merr == nil {
+		_, _ = fmt.Fprintf(p.out, "%s\n", data)
+	}
+}
+
 // finishedLine is the line of a step that ended, or "" for an event on the way.
 func finishedLine(e remediate.Event) string {
 	head := counter(e) + " " + clean(e.Step)
@@ -116,13 +154,13 @@ func runningLine(e remediate.Event) string {
 }
 
 func counter(e remediate.Event) string {
-	if e.Total == 0 {
-		return " "
-	}
 	back := ""
 	switch e.Phase {
 	case remediate.PhaseUndo, remediate.PhaseUndone, remediate.PhaseUndoFailed:
 		back = "r"
+	}
+	if e.Total == 0 || e.Index == 0 {
+		return prefixed(" ", back)
 	}
 	return fmt.Sprintf(" [%s%d/%d]", back, e.Index, e.Total)
 }
@@ -154,11 +192,12 @@ func seconds(d time.Duration) string {
 }
 
 // reason is a step's own error without "cannot apply STEP", which the line already says.
+// The likely cause gets a line of its own.
 func reason(err error) string {
 	if step, ok := err.(*remediate.StepError); ok { //nolint:errorlint // only the outermost words repeat the line
-		return step.Err.Error()
+		err = step.Err
 	}
-	return err.Error()
+	return strings.ReplaceAll(err.Error(), "; likely cause: ", "\nlikely cause: ")
 }
 
 // indent sets the further lines of a text under its first.

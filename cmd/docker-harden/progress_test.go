@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,7 @@ func events() []remediate.Event {
 	failed := step(2, "container/web", plan.KindRecreate, remediate.PhaseFailed)
 	failed.Err = &remediate.StepError{
 		Step: "container/web", During: "do",
-		Err: errors.New("exited 1 after 0.4 s: \"bind() to 0.0.0.0:80 failed\"\nlikely cause: NET_BIND_SERVICE dropped\x1b[2J"),
+		Err: errors.New("exited 1 after 0.4 s: \"bind() to 0.0.0.0:80 failed\"; likely cause: NET_BIND_SERVICE dropped\x1b[2J"),
 	}
 	done := step(1, "daemon", plan.KindReload, remediate.PhaseDone)
 	done.Elapsed = 1234 * time.Millisecond
@@ -104,5 +106,36 @@ func TestLiveProgressColours(t *testing.T) {
 	p.close()
 	if !strings.Contains(out.String(), "\x1b[32m") || !strings.Contains(out.String(), "\x1b[31;1m") {
 		t.Errorf("good and bad have no colours: %q", out.String())
+	}
+}
+
+// TestToldOnce: what progress said of a failed step is not said again at the end.
+func TestToldOnce(t *testing.T) {
+	for _, test := range []struct {
+		progress progress
+		want     bool
+	}{
+		{plainProgress{out: io.Discard}, true},
+		{quietProgress{}, false},
+		{jsonProgress{out: io.Discard}, false},
+	} {
+		var errs strings.Builder
+		a := testApp()
+		a.err = &errs
+		l := &listener{progress: test.progress}
+		cause := fmt.Errorf("%w: the reason", remediate.ErrRolledBack)
+		if code := a.report(t.Context(), l.after(cause)); code != exitRolledBack || errs.Len() == 0 {
+			t.Errorf("%T: before any step failed: exit %d, said %q", test.progress, code, errs.String())
+		}
+		for _, e := range events() {
+			l.event(e)
+		}
+		errs.Reset()
+		if code := a.report(t.Context(), l.after(cause)); code != exitRolledBack {
+			t.Errorf("%T: exit %d", test.progress, code)
+		}
+		if told := errs.Len() == 0; told != test.want {
+			t.Errorf("%T: the end says %q", test.progress, errs.String())
+		}
 	}
 }

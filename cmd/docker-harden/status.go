@@ -89,7 +89,7 @@ func (a *app) printStatus(s statusJSON) error {
 		fmt.Fprintf(&b, "Generation %d is %s (%s, %s", g.Generation, g.State, g.Made.Local().Format("2006-01-02 15:04:05"), count(len(g.Steps), "step"))
 		fmt.Fprintf(&b, ", profile %s)%s\n", clean(g.Profile), prefixed(": ", clean(g.Message)))
 		if s.Unfinished {
-			fmt.Fprintf(&b, "It is unfinished: sudo %s resume   or: sudo %[1]s rollback %d\n", a.name(), g.Generation)
+			fmt.Fprintf(&b, "It is unfinished, or still at work. If nothing runs: sudo %s resume   or: sudo %[1]s rollback %d\n", a.name(), g.Generation)
 		}
 	}
 	switch {

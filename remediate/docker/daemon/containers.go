@@ -19,6 +19,7 @@ type running struct {
 	StartedAt  string `json:"started_at"`
 	Policy     string `json:"policy"`
 	AutoRemove bool   `json:"auto_remove,omitempty"`
+	Paused     bool   `json:"paused,omitempty"`
 }
 
 // runningContainers lists them. One that is between two restarts, or goes away meanwhile, is nobody to keep.
@@ -39,7 +40,7 @@ func runningContainers(ctx context.Context, engine Engine) ([]running, error) {
 		if c.ContainerJSONBase == nil || c.State == nil || !c.State.Running || c.State.Restarting {
 			continue
 		}
-		r := running{ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), PID: c.State.Pid, StartedAt: c.State.StartedAt}
+		r := running{ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), PID: c.State.Pid, StartedAt: c.State.StartedAt, Paused: c.State.Paused}
 		if c.HostConfig != nil {
 			r.Policy, r.AutoRemove = string(c.HostConfig.RestartPolicy.Name), c.HostConfig.AutoRemove
 		}
@@ -58,6 +59,7 @@ func (f *flow) keepRunning(ctx context.Context, before []running, alive bool) er
 		switch {
 		case errdefs.IsNotFound(err):
 			f.progress(fmt.Sprintf("container %q is gone", r.Name))
+			f.gone = append(f.gone, r.Name)
 		case err != nil:
 			failures = multierror.Append(failures, fmt.Errorf("cannot inspect container %q: %w", r.Name, err))
 		case c.ContainerJSONBase == nil || c.State == nil:
@@ -66,9 +68,13 @@ func (f *flow) keepRunning(ctx context.Context, before []running, alive bool) er
 			f.progress(fmt.Sprintf("container %q ended by itself", r.Name))
 		case alive && (!c.State.Running || c.State.Pid != r.PID):
 			failures = multierror.Append(failures, fmt.Errorf("container %q was to keep running and did not: process %d is now %d", r.Name, r.PID, c.State.Pid))
-			lost = append(lost, r)
+			if !c.State.Running {
+				lost = append(lost, r)
+			}
 		case !c.State.Running && !c.State.Restarting:
 			lost = append(lost, r)
+		case r.Paused && !c.State.Paused:
+			failures = multierror.Append(failures, f.pauseAgain(ctx, r))
 		}
 	}
 	return multierror.Append(failures, f.start(ctx, lost)).ErrorOrNil()
@@ -82,8 +88,9 @@ func ended(state *container.State, r running) bool {
 // start starts containers. One may need another (its network namespace), so failures are tried again as long
 // as some start succeeds.
 func (f *flow) start(ctx context.Context, lost []running) error {
+	var failed *multierror.Error
 	for {
-		var failures *multierror.Error
+		var failures, paused *multierror.Error
 		var left []running
 		for _, r := range lost {
 			if err := f.handler.Engine.ContainerStart(ctx, r.ID, container.StartOptions{}); err != nil {
@@ -92,12 +99,26 @@ func (f *flow) start(ctx context.Context, lost []running) error {
 				continue
 			}
 			f.progress(fmt.Sprintf("container %q started again", r.Name))
+			if err := f.pauseAgain(ctx, r); err != nil {
+				paused = multierror.Append(paused, err)
+			}
 		}
+		failed = multierror.Append(failed, paused.ErrorOrNil())
 		if len(left) == 0 || len(left) == len(lost) {
-			return failures.ErrorOrNil()
+			return multierror.Append(failed, failures.ErrorOrNil()).ErrorOrNil()
 		}
 		lost = left
 	}
+}
+
+func (f *flow) pauseAgain(ctx context.Context, r running) error {
+	if !r.Paused {
+		return nil
+	}
+	if err := f.handler.Engine.ContainerPause(ctx, r.ID); err != nil {
+		return fmt.Errorf("cannot pause container %q again: %w", r.Name, err)
+	}
+	return nil
 }
 
 // withPolicy counts the containers that the engine starts before it serves its API.

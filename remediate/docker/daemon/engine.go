@@ -24,6 +24,7 @@ type Engine interface {
 	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)
 	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
 	ContainerStart(ctx context.Context, id string, options container.StartOptions) error
+	ContainerPause(ctx context.Context, id string) error
 	NetworkInspect(ctx context.Context, name string, options network.InspectOptions) (network.Inspect, error)
 }
 
@@ -121,7 +122,11 @@ func (f *flow) reload(ctx context.Context) error {
 	if !answers(ctx, f.handler.Engine) {
 		return fmt.Errorf("cannot reload the engine: it does not answer, and a signal before it is up would end it")
 	}
-	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	timeout := reloadTimeout
+	if f.handler.Timeout != 0 {
+		timeout = min(timeout, f.handler.Timeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	begin := time.Now()
 	seen, failed := f.handler.Engine.Events(ctx, events.ListOptions{
@@ -136,6 +141,8 @@ func (f *flow) reload(ctx context.Context) error {
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("cannot reload the engine: it did not say that it read its file: %w%s", err, f.said(begin))
+	case <-ctx.Done():
+		return fmt.Errorf("cannot reload the engine: it did not say that it read its file: %w%s", ctx.Err(), f.said(begin))
 	}
 }
 

@@ -24,7 +24,7 @@ type Handler struct {
 	// StateDir is where the handler remembers what the engine acts on, for [Effective].
 	StateDir string
 	// Timeout is how long an engine may take to answer after a start, beyond 2 s for each container with a
-	// restart policy; 60 s when zero. An engine that visibly works is given longer.
+	// restart policy; 60 s when zero. An engine that visibly works is given longer. A reload gets no more.
 	Timeout time.Duration
 	// DropAutoRemoved allows a restart that makes the engine remove running containers created with --rm.
 	// They cannot come back: without it such a step is refused.
@@ -40,6 +40,8 @@ type flow struct {
 	step     plan.Step
 	manager  host.Manager
 	progress func(string)
+	gone     []string // containers that ran and do not exist any more
+	frozen   bool     // the engine cannot take up icc again while containers live
 }
 
 func (h *Handler) flow(step plan.Step, undo json.RawMessage, progress func(string)) (*flow, error) {

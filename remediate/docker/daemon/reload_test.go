@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	testhost "docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
@@ -186,6 +187,20 @@ func TestReloadEngineDownAtUndo(t *testing.T) {
 	r.expect(before) // the container too, with the same process
 }
 
+func TestReloadUndoneAfterAReboot(t *testing.T) {
+	r := newRig(t, "{}\n")
+	before := r.state()
+	p := r.prepare(reloadStep())
+	r.must(p.do())
+	r.PowerLoss(t)
+	engine := r.PID(t)
+	p.mustUndo()
+	r.expect(before)
+	if r.PID(t) != engine {
+		t.Error("the engine was restarted where a reload is enough")
+	}
+}
+
 func TestUndoOfForeignEdit(t *testing.T) {
 	r := newRig(t, "{\n  \"debug\": false,\n  \"labels\": [\"a=b\"]\n}\n")
 	p := r.prepare(stepOf(plan.KindReload, set("live-restore", "null", "true"), set("debug", "false", "true")))
@@ -240,6 +255,7 @@ func TestReloadThatTheEngineRefuses(t *testing.T) {
 	r := newRig(t, "{}\n")
 	before := r.state()
 	p := r.prepare(stepOf(plan.KindReload, set("live-restore", "null", "true")))
+	p.handler.Timeout = 3 * time.Second
 	p.handler.hook = func(point string) error {
 		if point == phaseWriting+" done" {
 			r.WriteDaemonJSON(t, `{"no-such-key":1}`) // somebody is quick

@@ -72,8 +72,10 @@ func TestRestartWithoutLiveRestore(t *testing.T) {
 	r.run("plain")
 	r.run("policy", "--restart", "unless-stopped")
 	r.run("joined", "--network", "container:plain")
+	r.run("paused")
+	r.Docker(t, "pause", "paused")
 	r.Docker(t, "create", "--name", "made", r.Image(t, "busybox"))
-	const running = "{{.Name}} {{.State.Running}}"
+	const running = "{{.Name}} {{.State.Status}}"
 	before, containers := r.state(), r.containers(running)
 	p := r.prepare(stepOf(plan.KindRestart, set("log-level", `"warn"`, `"info"`), set("icc", "null", "false")))
 	r.must(p.do())
@@ -145,6 +147,27 @@ func TestRestartUndoInterrupted(t *testing.T) {
 			p.mustUndo()
 			r.expect(before)
 		})
+	}
+}
+
+func TestRestartUndoneAfterAReboot(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web", "--restart", "always")
+	before := r.state()
+	p := r.prepare(hardened())
+	r.must(p.do())
+	r.PowerLoss(t)
+	before.Containers = r.containers("{{.Name}} {{.State.Running}} {{.State.Pid}}")
+	restored, err := p.undoIt(false)
+	r.must(err)
+	if restored.How != plan.Functional || len(restored.Notes) != 1 || !strings.Contains(restored.Notes[0], "icc follows") {
+		t.Errorf("Undo = %+v, want it to say that icc waits", restored)
+	}
+	after := r.state()
+	// icc was taken up at the boot, when no container ran yet; live containers freeze it until the next.
+	after.Info = strings.Replace(after.Info, "icc:false", "icc:true", 1)
+	if after != before {
+		t.Errorf("after Undo:\n%+v\nwant\n%+v", after, before)
 	}
 }
 

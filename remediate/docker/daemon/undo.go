@@ -61,6 +61,12 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 		return remediate.Restored{}, err
 	}
 	out.Notes, err = f.differences(target, found)
+	if f.frozen {
+		out.Notes = append(out.Notes, "icc follows daemon.json when the engine next starts while no container runs")
+	}
+	for _, name := range f.gone {
+		out.Notes = append(out.Notes, fmt.Sprintf("container %q ran before and does not exist any more", name))
+	}
 	if len(out.Notes) > 0 {
 		out.How = plan.Functional
 	}
@@ -280,8 +286,14 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 		return err
 	}
 	want := maps.Clone(f.memo.Before)
-	if len(keep) > 0 {
-		delete(want, "icc") // frozen while containers live; it changes at a start without them
+	if icc, shown := want["icc"]; shown && len(keep) > 0 {
+		// The engine leaves its bridge alone when it starts while containers live.
+		delete(want, "icc")
+		differs, err := f.differing(ctx, p.PID, truths{"icc": icc})
+		if err != nil {
+			return err
+		}
+		f.frozen = len(differs) > 0
 	}
 	return f.prove(ctx, p.PID, want)
 }

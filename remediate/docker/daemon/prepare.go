@@ -32,6 +32,9 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 	if err := h.checkStep(step); err != nil {
 		return memo{}, err
 	}
+	if _, err := h.Open(h.Service); err != nil {
+		return memo{}, fmt.Errorf("%w: %w", remediate.ErrRefused, err)
+	}
 	m := memo{Path: h.Daemon.ConfigPath, Resolved: h.Daemon.Resolved, Service: h.Service, Exe: h.Daemon.Exe, NextArgv: h.Daemon.NextArgv}
 	if err := h.look(&m); err != nil {
 		return memo{}, err

@@ -13,6 +13,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
+	"docker-harden/remediate/host"
 )
 
 func TestPrepareRefuses(t *testing.T) {
@@ -80,6 +81,15 @@ func TestPrepareRefuses(t *testing.T) {
 				t.Errorf("Prepare changed the file to %q", after)
 			}
 		})
+	}
+}
+
+func TestPrepareWithoutAServiceManager(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.handler.Service = host.Service{Manager: "unknown"}
+	_, err := r.handler.Prepare(t.Context(), stepOf(plan.KindRestart, set("icc", "null", "false")))
+	if !errors.Is(err, remediate.ErrRefused) || !strings.Contains(err.Error(), "restart it by hand") {
+		t.Errorf("Prepare = %v, want a refusal", err)
 	}
 }
 

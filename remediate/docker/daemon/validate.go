@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotChecked: the engine's binary could not judge the file without risk, because it would have to read
-// files of root (TLS keys, user namespaces). Nothing is known then; it is neither accepted nor rejected.
+// ErrNotChecked says that the engine's binary could not judge the file without risk, because it would have to
+// read files of root (TLS keys, user namespaces). Nothing is known then: the file is neither accepted nor
+// rejected.
 var ErrNotChecked = errors.New("configuration could not be checked")
 
 // A RejectedError says that the engine would not start with a configuration, in the engine's own words.

@@ -41,17 +41,20 @@ func TestApply(t *testing.T) {
 		{"value on the next line", "{\n \"a\":\n  1\n}", set, "{\n \"a\":\n  1,\n \"k\": true\n}"},
 		{
 			"replace in a tidy file", "{\n  \"icc\" :  true ,\n  \"x\": [1, 2]\n}\n",
-			[]plan.Change{change("icc", "true", "false")}, "{\n  \"icc\" :  false ,\n  \"x\": [1, 2]\n}\n",
+			[]plan.Change{change("icc", "true", "false")},
+			"{\n  \"icc\" :  false ,\n  \"x\": [1, 2]\n}\n",
 		},
 		{"replace null", `{"icc":null}`, []plan.Change{change("icc", "null", "false")}, `{"icc":false}`},
 		{"replace escaped key", `{"\u0069cc":true}`, []plan.Change{change("icc", "true", "false")}, `{"\u0069cc":false}`},
 		{
 			"replace list, plan file indented", `{"insecure-registries":["a",  "b"]}`,
-			[]plan.Change{change("insecure-registries", "[\n \"a\",\n \"b\"]", "[\n ]")}, `{"insecure-registries":[]}`,
+			[]plan.Change{change("insecure-registries", "[\n \"a\",\n \"b\"]", "[\n ]")},
+			`{"insecure-registries":[]}`,
 		},
 		{
 			"top level only", `{"a":{"icc":true},"icc":true}`,
-			[]plan.Change{change("icc", "true", "false")}, `{"a":{"icc":true},"icc":false}`,
+			[]plan.Change{change("icc", "true", "false")},
+			`{"a":{"icc":true},"icc":false}`,
 		},
 		{"remove the only member", "{\n  \"icc\": true\n}\n", []plan.Change{change("icc", "true", "null")}, "{}\n"},
 		{"remove the first", "{\n  \"icc\": true,\n  \"b\": 1\n}", []plan.Change{change("icc", "true", "null")}, "{\n  \"b\": 1\n}"},

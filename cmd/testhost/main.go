@@ -120,13 +120,22 @@ func addToPath() error {
 // buildImages fills the cache, so that tests need not wait for downloads.
 func buildImages(ctx context.Context, stdout io.Writer) error {
 	for _, image := range host.Images() {
-		began := time.Now()
-		path, err := host.Build(ctx, image)
-		if err != nil {
+		build := func(ctx context.Context) (string, error) { return host.Build(ctx, image) }
+		if err := timed(ctx, stdout, image.Name, build); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%-8s  %5.1f s  %s\n", image.Name, time.Since(began).Seconds(), path)
 	}
+	return timed(ctx, stdout, "systemd", host.SystemdRoot)
+}
+
+// timed builds one thing and prints how long that took.
+func timed(ctx context.Context, stdout io.Writer, name string, build func(context.Context) (string, error)) error {
+	began := time.Now()
+	path, err := build(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%-8s  %5.1f s  %s\n", name, time.Since(began).Seconds(), path)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,37 +69,43 @@ type cgroupPlan struct {
 }
 
 // planCgroups names the host's group in every tree. Nothing is created yet.
-func planCgroups(trees []hierarchy, links map[string]string, id string) cgroupPlan {
+// Within a systemd host, systemd divides the tree of version 2 itself.
+func planCgroups(trees []hierarchy, links map[string]string, id string, systemd bool) cgroupPlan {
 	var p cgroupPlan
-	if len(trees) == 0 {
-		return p
-	}
 	unified := len(trees) == 1 && trees[0].mount == cgroupRoot
-	if !unified {
+	if systemd && !unified {
+		// Together with version 1, systemd must not see the other one at all.
+		trees = slices.DeleteFunc(slices.Clone(trees), func(h hierarchy) bool { return h.kind == "cgroup2" })
+	}
+	if len(trees) > 0 && !unified {
 		p.mount = append(p.mount, "mount -t tmpfs -o mode=755 tmpfs "+cgroupRoot)
 	}
 	for _, t := range trees {
-		dir := filepath.Join(t.mount, id)
-		p.made = append(p.made, dir)
-		join := dir
-		if t.kind == "cgroup2" {
-			// Version 2 allows no process in a group that has controlled children.
-			join = filepath.Join(dir, "init")
-		}
-		if !unified {
-			p.mount = append(p.mount, "mkdir -p "+t.mount)
-		}
-		p.mount = append(p.mount, fmt.Sprintf("mount -t %s -o %s cgroup %s", t.kind, t.options, t.mount))
-		p.enter = append(p.enter, filepath.Join(dir, "cgroup.procs"))
-		p.join = append(p.join, filepath.Join(join, "cgroup.procs"))
-		if t.kind == "cgroup2" {
-			p.mount = append(p.mount, "echo 0 >"+filepath.Join(t.mount, "init/cgroup.procs"), enableControllers(t.mount))
-		}
+		p.add(t, filepath.Join(t.mount, id), unified, systemd)
 	}
-	for name, to := range links {
-		p.mount = append(p.mount, fmt.Sprintf("ln -s %s %s", to, filepath.Join(cgroupRoot, name)))
+	for _, name := range slices.Sorted(maps.Keys(links)) {
+		p.mount = append(p.mount, fmt.Sprintf("ln -s %s %s", links[name], filepath.Join(cgroupRoot, name)))
 	}
 	return p
+}
+
+// add plans one tree, in which dir is the host's group.
+func (p *cgroupPlan) add(t hierarchy, dir string, unified, systemd bool) {
+	p.made = append(p.made, dir)
+	p.enter = append(p.enter, filepath.Join(dir, "cgroup.procs"))
+	if !unified {
+		p.mount = append(p.mount, "mkdir -p "+t.mount)
+	}
+	p.mount = append(p.mount, fmt.Sprintf("mount -t %s -o %s cgroup %s", t.kind, t.options, t.mount))
+	if t.kind != "cgroup2" {
+		p.join = append(p.join, filepath.Join(dir, "cgroup.procs"))
+		return
+	}
+	// Version 2 allows no process in a group that has controlled children.
+	p.join = append(p.join, filepath.Join(dir, "processes", "cgroup.procs"))
+	if !systemd {
+		p.mount = append(p.mount, "echo 0 >"+filepath.Join(t.mount, "processes", "cgroup.procs"), enableControllers(t.mount))
+	}
 }
 
 // enableControllers is the shell line that lets an engine inside limit its containers.
@@ -107,7 +114,7 @@ func enableControllers(mount string) string {
 }
 
 // readCgroups plans with the trees of this machine.
-func readCgroups(id string) (cgroupPlan, error) {
+func readCgroups(id string, systemd bool) (cgroupPlan, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return cgroupPlan{}, err
@@ -127,7 +134,7 @@ func readCgroups(id string) (cgroupPlan, error) {
 			links[e.Name()] = to // cpu -> cpu,cpuacct
 		}
 	}
-	return planCgroups(trees, links, id), nil
+	return planCgroups(trees, links, id, systemd), nil
 }
 
 // create makes the groups. A cpuset starts empty and would refuse processes.

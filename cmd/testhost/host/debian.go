@@ -15,7 +15,7 @@ func unpack(ctx context.Context, packages []string) *exec.Cmd {
 		"--quiet", "--mode=root", "--variant=extract", "--format=tar",
 		"--include=" + strings.Join(packages, ","),
 	}
-	return withMachineNet(ctx, "mmdebstrap", append(append(args, aptOptions()...), debianSources()...)...)
+	return withMachineNet(ctx, "mmdebstrap", append(append(args, aptOptions()...), debianSources("-")...)...)
 }
 
 // aptOptions keep downloads small and accept the dated copies of the archive that
@@ -30,10 +30,10 @@ func aptOptions() []string {
 	}
 }
 
-// debianSources are mmdebstrap's last arguments: the release, the output, and the
+// debianSources are mmdebstrap's last arguments: the release, the target, and the
 // machine's own Debian sources, so that a local mirror is used where one is set.
-func debianSources() []string {
-	args := []string{suite(), "-"}
+func debianSources(target string) []string {
+	args := []string{suite(), target}
 	files, _ := filepath.Glob("/etc/apt/sources.list.d/*.sources")
 	lists, _ := filepath.Glob("/etc/apt/sources.list.d/*.list")
 	for _, path := range append(append([]string{"/etc/apt/sources.list"}, lists...), files...) {

@@ -46,6 +46,9 @@ func (h *Host) enginePID() (int, error) {
 
 // Boot starts the engine and waits until it answers.
 func (h *Host) Boot(ctx context.Context) error {
+	if h.systemd {
+		return h.bootSystemd(ctx)
+	}
 	if pid, err := h.enginePID(); err == nil {
 		return fmt.Errorf("cannot start the engine: it runs already as process %d", pid)
 	}
@@ -143,7 +146,12 @@ func (h *Host) end(ctx context.Context, sig string) error {
 	if err != nil {
 		return fmt.Errorf("cannot stop the engine: %w", err)
 	}
-	if err := h.signal(ctx, sig, pid); err != nil {
+	if h.systemd && sig == "TERM" {
+		err = h.systemctl(ctx, "stop", "docker.service", "docker.socket")
+	} else {
+		err = h.signal(ctx, sig, pid)
+	}
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, stopTime)
@@ -160,7 +168,13 @@ func (h *Host) end(ctx context.Context, sig string) error {
 // and unreaped ones included.
 func (h *Host) engineAlive(pid int) bool {
 	for _, p := range processes(h.Path("/proc")) {
-		if p.pid == pid || p.name == "containerd" && strings.Contains(strings.Join(p.args, " "), "/run/docker/") {
+		if p.pid == pid {
+			return true
+		}
+		if h.systemd {
+			continue // its containerd is a service of its own and stays
+		}
+		if p.name == "containerd" && strings.Contains(strings.Join(p.args, " "), "/run/docker/") {
 			return true
 		}
 		if p.name == "containerd" && p.state == "Z" {

@@ -24,6 +24,12 @@ var keeperScript string
 //go:embed namespace.sh
 var namespaceScript string
 
+//go:embed bare.sh
+var bareScript string
+
+//go:embed systemd.sh
+var systemdScript string
+
 // The names of a host's directory start so, and those of its control groups.
 const (
 	statePrefix = "docker-harden-host-"
@@ -54,6 +60,13 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
+	root := ""
+	if o.systemd {
+		var err error
+		if root, err = SystemdRoot(ctx); err != nil {
+			return nil, err
+		}
+	}
 	sweep(os.TempDir())
 	state, lock, err := newState()
 	if err != nil {
@@ -61,7 +74,7 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 	}
 	defer lock.Close()
 	h := &Host{state: state, systemd: o.systemd}
-	if err := h.prepare(); err != nil {
+	if err := h.prepare(root); err != nil {
 		return nil, errors.Join(err, removeState(state))
 	}
 	if err := h.start(ctx, lock); err != nil {
@@ -93,14 +106,20 @@ func newState() (string, *os.File, error) {
 }
 
 // prepare writes what the scripts read, then makes the control groups.
-func (h *Host) prepare() error {
-	groups, err := readCgroups(filepath.Base(h.state))
+func (h *Host) prepare(root string) error {
+	groups, err := readCgroups(filepath.Base(h.state), h.systemd)
 	if err != nil {
 		return err
 	}
 	h.joins = groups.join
+	inner := bareScript
+	if h.systemd {
+		inner = systemdScript
+	}
 	files := map[string]string{
 		"namespace.sh":  namespaceScript,
+		"inner.sh":      inner,
+		"root":          root,
 		"hostname":      "testhost\n",
 		"cgroups.made":  lines(groups.made),
 		"cgroups.enter": lines(groups.enter),

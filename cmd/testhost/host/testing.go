@@ -3,11 +3,10 @@ package host
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
-
-	"os"
 
 	"github.com/docker/docker/client"
 )
@@ -25,9 +24,7 @@ func Start(t testing.TB, opts ...Option) *Host {
 			t.Error(err)
 		}
 	})
-	if !h.systemd {
-		h.Start(t)
-	}
+	h.Start(t)
 	return h
 }
 

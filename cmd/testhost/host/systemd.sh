@@ -1,0 +1,50 @@
+# Enters an unpacked Debian as the root of a host and becomes its systemd.
+set -eu
+state=$1
+outer=$2
+new=$state/new
+mkdir -p "$new" "$state/up" "$state/work"
+chmod 0755 "$state/up"
+mount -t overlay overlay -o "lowerdir=$(cat "$state/root"),upperdir=$state/up,workdir=$state/work" "$new"
+cd "$new"
+mkdir -p .old var/lib/docker-harden
+for name in docker containerd docker-harden; do
+  mkdir -p "$state/data/$name" "var/lib/$name"
+  mount --bind "$state/data/$name" "var/lib/$name" # an engine cannot stack its overlays on ours
+done
+chmod 0700 "$state/data/docker-harden"
+tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
+cp "$state/hostname" etc/hostname
+hostname "$(cat "$state/hostname")"
+
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t securityfs securityfs sys/kernel/security 2>/dev/null || :
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t tmpfs -o mode=755 tmpfs dev
+for node in null zero full random urandom tty; do
+  : >dev/$node
+  mount --bind /dev/$node dev/$node
+done
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
+mount -t tmpfs -o mode=1777 tmpfs dev/shm
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+ip link set lo up
+pivot_root . .old
+cd /
+. "/.old$state/cgroups.mount"
+unified=0
+[ ! -e /sys/fs/cgroup/cgroup.controllers ] || unified=1
+umount -l /.old
+rmdir /.old
+echo "ready $outer"
+# The variables keep systemd from mixing both versions of control groups.
+exec env -i container=testhost PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  SYSTEMD_PROC_CMDLINE="systemd.unified_cgroup_hierarchy=$unified systemd.legacy_systemd_cgroup_controller=1 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" \
+  /sbin/init </dev/null >/dev/null 2>&1

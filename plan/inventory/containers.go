@@ -81,7 +81,12 @@ func (c *collector) observe(o *observed) {
 		x.LayerProblem = err.Error()
 	}
 	pid := x.Inspect.State.PID
-	if !x.Running() || pid <= 0 {
+	switch {
+	case !x.Running():
+		return
+	case pid <= 0:
+		x.ProcProblem = "it is being restarted and has no process at the moment"
+		x.UsageProblem = x.ProcProblem
 		return
 	}
 	groups, err := c.proc.groupsOf(pid, x.ID)

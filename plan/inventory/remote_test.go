@@ -197,6 +197,16 @@ func TestContainersThatGoAway(t *testing.T) {
 	}
 }
 
+func TestRestartingContainer(t *testing.T) {
+	c := collector{}
+	o := &observed{}
+	o.container.Inspect.State.Running, o.container.Inspect.State.Restarting = true, true
+	c.observe(o)
+	if o.container.Proc != nil || !strings.Contains(o.container.ProcProblem, "being restarted") || o.container.UsageProblem == "" {
+		t.Errorf("%+v", o.container)
+	}
+}
+
 func TestCanceled(t *testing.T) {
 	h := host.Here(t)
 	h.Docker(t, "run", "-d", "--name", "one", h.Image(t, "busybox"), "sleep", "100000")

@@ -77,7 +77,7 @@ func (f endpointFlags) contextName(config string, getenv func(string) string) (s
 	}
 	name := filepath.Join(config, "config.json")
 	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // docker goes on, too
 		return "default", nil
 	}
 	if err != nil {

@@ -57,7 +57,13 @@ func (a *app) plan(c *cli.Context) error {
 	if err := a.printPlan(c, made, o); err != nil {
 		return err
 	}
-	if c.Bool("detailed-exitcode") && len(made.Steps) > 0 {
+	if !c.Bool("detailed-exitcode") {
+		return nil
+	}
+	switch {
+	case made.Errored:
+		return incomplete(made)
+	case len(made.Steps) > 0:
 		return statusError(exitFindings)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,11 +67,37 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 	if err != nil {
 		return nil, err
 	}
+	judges, err := taken(selected, h, rules)
+	if err != nil {
+		return nil, err
+	}
 	return plan.Build(plan.Input{
-		Findings: control.Evaluate(h, p, rules, now), Basis: h.Basis, Host: h.Identity, Profile: identity(p),
+		Findings: control.Evaluate(h, p, judges, now), Basis: h.Basis, Host: h.Identity, Profile: identity(p),
 		Rules: control.Rules(rules), Problems: h.Problems, Tool: toolVersion(), Made: now,
 		FromSnapshot: h.Snapshot, Select: selected,
 	})
+}
+
+// taken are the controls of which the selection keeps something. The others are not asked at all: a
+// restart of the engine is cheap only if live-restore is turned on in the same plan.
+func taken(selected plan.Selection, h *inventory.Host, rules []control.Control) ([]control.Control, error) {
+	resources := []plan.Resource{plan.Daemon()}
+	for path := range h.Files {
+		resources = append(resources, plan.File(path))
+	}
+	hostOnly := len(resources)
+	for i := range h.Containers {
+		resources = append(resources, h.Containers[i].Resource())
+	}
+	keeps, err := selected.Keeps(resources, control.Rules(rules))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(rules), func(c control.Control) bool {
+		return c.Host != nil && !slices.ContainsFunc(resources[:hostOnly], func(r plan.Resource) bool {
+			return keeps(plan.Finding{Control: c.ID, Resource: r})
+		})
+	}), nil
 }
 
 // sight is the host the command line means: the live one, or the snapshot of --from.

@@ -46,13 +46,7 @@ type state struct {
 		Labels      map[string]string `json:"Labels"`
 		Tty         bool              `json:"Tty"`
 		StopTimeout *int              `json:"StopTimeout"`
-		Healthcheck *struct {
-			Test        []string      `json:"Test"`
-			Interval    time.Duration `json:"Interval"`
-			Timeout     time.Duration `json:"Timeout"`
-			StartPeriod time.Duration `json:"StartPeriod"`
-			Retries     int           `json:"Retries"`
-		} `json:"Healthcheck"`
+		Healthcheck *healthcheck      `json:"Healthcheck"`
 	} `json:"Config"`
 	HostConfig struct {
 		AutoRemove     bool              `json:"AutoRemove"`
@@ -90,6 +84,14 @@ type state struct {
 			NetworkID string `json:"NetworkID"`
 		} `json:"Networks"`
 	} `json:"NetworkSettings"`
+}
+
+// healthcheck is how a container is asked whether it is well; 0 means the engine's default.
+type healthcheck struct {
+	Interval    time.Duration `json:"Interval"`
+	Timeout     time.Duration `json:"Timeout"`
+	StartPeriod time.Duration `json:"StartPeriod"`
+	Retries     int           `json:"Retries"`
 }
 
 // limits are the resource limits that the engine can change in place.

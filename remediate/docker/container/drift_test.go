@@ -1,0 +1,171 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"docker-harden/plan"
+	"docker-harden/remediate"
+)
+
+func TestUndoDrift(t *testing.T) {
+	h := Here(t)
+	image := h.Image(t, "busybox")
+	tests := []struct {
+		name string
+		make func(was before)
+		want string
+	}{
+		{"new one reconfigured", func(before) { h.Docker(t, "update", "--cpu-shares", "300", "web") }, "CpuShares"},
+		{"new one connected", func(before) { h.Docker(t, "network", "connect", "other", "web") }, "Networks.other"},
+		{"old one reconfigured", func(was before) { h.Docker(t, "update", "--cpu-shares", "300", was.c.ID) }, "the old container"},
+		{"another one has the name", func(before) {
+			h.Docker(t, "rm", "-f", "web")
+			h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", image)
+		}, "neither the old one"},
+	}
+	h.Docker(t, "network", "create", "other")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", image)
+			was := remember(t, h, "web")
+			r := recreator(t, h)
+			step := hardening(t, h, "web")
+			rec := done(t, r, step)
+			tt.make(was)
+			all := list(t, h)
+			if _, err := r.Undo(t.Context(), step, rec); !errors.Is(err, remediate.ErrDrifted) || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("Undo: %v, want ErrDrifted about %q", err, tt.want)
+			}
+			if got := list(t, h); got != all {
+				t.Errorf("a refused Undo changed something:\n%s\nbefore:\n%s", got, all)
+			}
+			rec.Force = true
+			if tt.name == "old one reconfigured" {
+				h.Docker(t, "update", "--cpu-shares", "1024", was.c.ID) // still not 0: it cannot be as it was
+				if _, err := r.Undo(t.Context(), step, rec); err == nil {
+					t.Error("a forced Undo calls a changed container exact")
+				}
+			} else {
+				undone(t, r, step, rec)
+				if now := look(t, h, "web"); now.ID != was.c.ID || !now.State.Running {
+					t.Errorf("after a forced undo:\n%s", list(t, h))
+				}
+				oneOnly(t, h)
+			}
+			for _, id := range containers(t, h) {
+				h.Docker(t, "rm", "-f", id)
+			}
+		})
+	}
+}
+
+func TestCommit(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", "-v", "/data", h.Image(t, "busybox"))
+	h.Docker(t, "exec", "web", "touch", "/data/file")
+	was := look(t, h, "web")
+	r := recreator(t, h)
+	step := hardening(t, h, "web")
+	rec := done(t, r, step)
+	for range 2 {
+		if err := r.Commit(t.Context(), step, rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := containers(t, h); len(got) != 1 || got[0] == was.ID {
+		t.Errorf("after commit:\n%s", list(t, h))
+	}
+	out := undone(t, r, step, rec)
+	if out.How != plan.Functional || !strings.Contains(strings.Join(out.Notes, ";"), "new id") {
+		t.Errorf("Undo after commit: %+v", out)
+	}
+	now := look(t, h, "web")
+	if len(now.HostConfig.SecurityOpt) > 0 || len(containers(t, h)) != 1 {
+		t.Errorf("Undo after commit left %v\n%s", now.HostConfig.SecurityOpt, list(t, h))
+	}
+	h.Docker(t, "exec", "web", "test", "-e", "/data/file")
+	if out := undone(t, r, step, rec); out.How != plan.Functional || !out.Nothing {
+		t.Errorf("second Undo: %+v", out)
+	}
+}
+
+func TestCommitKeepsTheLastOne(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	was := remember(t, h, "web")
+	r := recreator(t, h)
+	step := hardening(t, h, "web")
+	rec := done(t, r, step)
+	h.Docker(t, "rm", "-f", "web")
+	if err := r.Commit(t.Context(), step, rec); !errors.Is(err, remediate.ErrRefused) {
+		t.Errorf("Commit without the new container: %v", err)
+	}
+	undone(t, r, step, rec)
+	was.isBack(t, h)
+}
+
+// Compose finds containers by their labels: a stopped old one beside the new one would be started.
+func TestComposeKeepsNoOldContainer(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "shop-web-1", "-l", "com.docker.compose.project=shop", "-l", "com.docker.compose.service=web",
+		"--restart", "always", "-v", "/data", h.Image(t, "busybox"))
+	h.Docker(t, "exec", "shop-web-1", "touch", "/data/file")
+	was := look(t, h, "shop-web-1")
+	r := recreator(t, h)
+	step := hardening(t, h, "shop-web-1")
+	rec := done(t, r, step)
+	if got := containers(t, h); len(got) != 1 || got[0] == was.ID {
+		t.Errorf("after the step:\n%s", list(t, h))
+	}
+	out := undone(t, r, step, rec)
+	if out.How != plan.Functional || len(out.Notes) != 1 {
+		t.Errorf("Undo: %+v", out)
+	}
+	now := look(t, h, "shop-web-1")
+	if now.HostConfig.RestartPolicy.Name != "always" || now.Config.Labels["com.docker.compose.service"] != "web" || len(containers(t, h)) != 1 {
+		t.Errorf("after undo: %s\n%s", now.HostConfig.RestartPolicy.Name, list(t, h))
+	}
+	h.Docker(t, "exec", "shop-web-1", "test", "-e", "/data/file")
+}
+
+func TestImageGoneWhenMakingAgain(t *testing.T) {
+	h := Here(t)
+	h.Exec(t, "sh", "-c", `printf 'FROM `+h.Image(t, "busybox")+`\nLABEL a=b\n' | docker build -q -t short-lived -`)
+	h.Docker(t, "run", "-d", "--name", "web", "short-lived")
+	r := recreator(t, h)
+	step := hardening(t, h, "web")
+	rec := done(t, r, step)
+	h.Docker(t, "rm", "-f", "web")
+	if err := r.Commit(t.Context(), step, rec); !errors.Is(err, remediate.ErrRefused) {
+		t.Fatal(err)
+	}
+	h.Docker(t, "rm", look(t, h, step.Resource.ID).ID)
+	h.Docker(t, "rmi", "short-lived")
+	if _, err := r.Undo(t.Context(), step, rec); err == nil || !strings.Contains(err.Error(), "short-lived") {
+		t.Errorf("Undo without container and image: %v", err)
+	}
+}
+
+func TestRecordsAreReadStrictly(t *testing.T) {
+	for _, undo := range []string{"", "{}", `{"format":"docker-harden/recreate/v9","id":"x"}`, "["} {
+		if _, _, err := readRecord(remediate.Record{Undo: json.RawMessage(undo)}); err == nil {
+			t.Errorf("readRecord takes %q", undo)
+		}
+		if _, err := readUpdate(json.RawMessage(undo)); err == nil {
+			t.Errorf("readUpdate takes %q", undo)
+		}
+	}
+	good := `{"format":"` + recordFormat + `","id":"x","new":{},"old":{}}`
+	if _, _, err := readRecord(remediate.Record{Undo: json.RawMessage(good), Notes: []json.RawMessage{json.RawMessage("[")}}); err == nil {
+		t.Error("readRecord takes a broken note")
+	}
+	_, n, err := readRecord(remediate.Record{Undo: json.RawMessage(good), Notes: []json.RawMessage{
+		json.RawMessage(`{"new":"a"}`), json.RawMessage(`{"live":true}`), json.RawMessage(`{"new":"b"}`), json.RawMessage(`{"carried":true}`),
+	}})
+	if err != nil || n != (note{New: "b", Carried: true}) {
+		t.Errorf("readRecord: %+v, %v", n, err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"docker-harden/plan/profile"
 	"docker-harden/plan/report"
 	"docker-harden/remediate"
+	"docker-harden/remediate/docker/daemon"
 )
 
 func (a *app) applyCommand() *cli.Command {
@@ -63,7 +64,10 @@ func (a *app) apply(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	request := a.applyRequest(c, x, file != "")
+	request, err := a.applyRequest(c, x, file != "")
+	if err != nil {
+		return err
+	}
 	if c.Bool("dry-run") {
 		return a.rehearse(c, x, request)
 	}
@@ -81,6 +85,11 @@ func (a *app) apply(c *cli.Context) error {
 	err = a.work(c, x.engine, x.host, func(r *remediate.Runner) (remediate.Outcome, error) {
 		r.Verify = a.prover(c, x.engine, x.profile)
 		request.Basis = a.basisOnce(c, x.engine)
+		if x.host.Engine.Local {
+			if err := daemon.Observed(a.stateDir(c), x.host.Daemon); err != nil {
+				return remediate.Outcome{}, err
+			}
+		}
 		return r.Apply(c.Context, request)
 	})
 	return a.explainStale(x, file, err)
@@ -145,7 +154,7 @@ func (a *app) freshPlan(c *cli.Context) (*application, error) {
 	return &application{plan: p, data: data, sum: sum, profile: prof, engine: e, host: h}, nil
 }
 
-func (a *app) applyRequest(c *cli.Context, x *application, saved bool) remediate.ApplyRequest {
+func (a *app) applyRequest(c *cli.Context, x *application, saved bool) (remediate.ApplyRequest, error) {
 	q := remediate.ApplyRequest{
 		Plan: x.plan, PlanBytes: x.data, SHA256: x.sum, Host: x.host.Identity,
 		SkipStale: c.Bool("skip-stale"), OnFailure: remediate.OnFailure(c.String("on-failure")),
@@ -153,10 +162,15 @@ func (a *app) applyRequest(c *cli.Context, x *application, saved bool) remediate
 		Message: c.String("message"),
 		Basis:   basisOf(x.host),
 	}
-	if saved { // a fresh plan was narrowed when it was made
-		q.Targets, q.Skip = c.StringSlice("target"), c.StringSlice("skip")
+	if !saved { // a fresh plan was narrowed when it was made
+		return q, nil
 	}
-	return q
+	var err error
+	if q.Targets, err = expandIn(x.plan, x.host, c.StringSlice("target")); err != nil {
+		return q, err
+	}
+	q.Skip, err = expandIn(x.plan, x.host, c.StringSlice("skip"))
+	return q, err
 }
 
 // rehearse is apply --dry-run: it refuses what apply would refuse, and prints the plan.

@@ -25,13 +25,17 @@ func (a *app) work(c *cli.Context, e *engine, h *inventory.Host, do func(*remedi
 	}
 	out, err := do(runner)
 	p.close()
+	var perr error
 	if c.String("format") == "json" {
-		return errors.Join(err, a.printJSON(outcomeOf(out, err)))
+		perr = a.printJSON(outcomeOf(out, err))
+	} else {
+		perr = a.printOutcome(a.out, out, err)
+		err = p.after(err)
 	}
-	if perr := a.printOutcome(a.out, out, err); perr != nil {
-		return errors.Join(err, perr)
+	if perr != nil { // the exit status speaks of the host, not of the pipe
+		a.say("%s: cannot print the outcome: %s", program, clean(perr.Error()))
 	}
-	return p.after(err)
+	return err
 }
 
 // outcomeJSON is an outcome for programs.

@@ -78,12 +78,8 @@ func cmdEngine(ts *testscript.TestScript, _ bool, args []string) {
 	case "":
 	case "stop":
 		h.Stop(testOf(ts))
-	case "start":
-		h.Start(testOf(ts))
-	case "restart":
-		h.Restart(testOf(ts))
 	default:
-		ts.Fatalf("usage: engine [stop|start|restart]")
+		ts.Fatalf("usage: engine [stop]")
 	}
 }
 

@@ -93,6 +93,25 @@ func expand(h *inventory.Host, targets []string) ([]string, error) {
 	return out, nil
 }
 
+// expandIn is expand for a saved plan: of a project or image, the containers that the plan changes.
+func expandIn(p *plan.Plan, h *inventory.Host, targets []string) ([]string, error) {
+	var out []string
+	for _, t := range targets {
+		some, err := expand(h, []string{t})
+		if err != nil {
+			return nil, err
+		}
+		if kind, _, _ := strings.Cut(t, "/"); kind == "project" || kind == "image" {
+			some = slices.DeleteFunc(some, func(id string) bool { _, ok := p.Step(id); return !ok })
+			if len(some) == 0 {
+				return nil, &plan.TargetError{What: "target", Name: t, Hint: "the plan has no step for it"}
+			}
+		}
+		out = append(out, some...)
+	}
+	return out, nil
+}
+
 func members(h *inventory.Host, in func(*inventory.Container) (bool, error)) ([]string, error) {
 	var out []string
 	for i := range h.Containers {

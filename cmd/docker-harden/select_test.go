@@ -54,6 +54,17 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+func TestExpandIn(t *testing.T) {
+	p := &plan.Plan{Steps: []plan.Step{{ID: "container/cache"}, {ID: "container/web-1"}}}
+	got, err := expandIn(p, sampleHost(), []string{"project/shop", "container/web-*"})
+	if d := cmp.Diff([]string{"container/cache", "container/web-*"}, got); err != nil || d != "" {
+		t.Errorf("error %v (-want +got):\n%s", err, d)
+	}
+	if _, err := expandIn(p, sampleHost(), []string{"image/shop/api:2"}); exitCode(t.Context(), err) != exitUsage {
+		t.Errorf("an image that the plan does not change: error %v", err)
+	}
+}
+
 // TestExpandRefuses: a target that names nothing is never "nothing to do".
 func TestExpandRefuses(t *testing.T) {
 	for target, want := range map[string]string{

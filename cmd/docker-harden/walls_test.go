@@ -25,35 +25,51 @@ func walls() []wall {
 	const dockerClient = "github.com/docker/docker/client"
 	return []wall{
 		{
-			"plan/...", []string{module + "/remediate/...", module + "/cmd/..."}, nil,
+			"plan/...",
+			[]string{module + "/remediate/...", module + "/cmd/..."},
+			nil,
 			"what reads and decides must not be able to write to the host",
 		},
 		{
-			"remediate/...", []string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/evidence/...", module + "/plan/report/...", module + "/cmd/..."}, nil,
+			"remediate/...",
+			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/evidence/...", module + "/plan/report/...", module + "/cmd/..."},
+			nil,
 			"what writes must not decide: every value it writes was in the plan",
 		},
 		{
-			"plan", []string{module + "/...", dockerClient}, nil,
+			"plan",
+			[]string{module + "/...", dockerClient},
+			nil,
 			"the vocabulary stands on the standard library alone",
 		},
 		{
-			"plan/profile", []string{module + "/plan/inventory/...", dockerClient}, nil,
+			"plan/profile",
+			[]string{module + "/plan/inventory/...", dockerClient},
+			nil,
 			"what should be does not depend on what is",
 		},
 		{
-			"plan/inventory", []string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/report/..."}, nil,
+			"plan/inventory",
+			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/report/..."},
+			nil,
 			"observing does not judge",
 		},
 		{
-			"remediate", []string{dockerClient, module + "/remediate/docker/...", module + "/remediate/host/...", module + "/plan/inventory/..."}, nil,
+			"remediate",
+			[]string{dockerClient, module + "/remediate/docker/...", module + "/remediate/host/...", module + "/plan/inventory/..."},
+			nil,
 			"the Runner knows nothing of Docker: its handlers do",
 		},
 		{
-			"remediate/journal", []string{dockerClient, module + "/remediate", module + "/remediate/docker/...", module + "/remediate/host/...", module + "/plan/inventory/..."}, nil,
+			"remediate/journal",
+			[]string{dockerClient, module + "/remediate", module + "/remediate/docker/...", module + "/remediate/host/...", module + "/plan/inventory/..."},
+			nil,
 			"a rollback file is read without the engine",
 		},
 		{
-			"remediate/internal/atomic", []string{module + "/plan/...", module + "/remediate/..."}, nil,
+			"remediate/internal/atomic",
+			[]string{module + "/plan/...", module + "/remediate/..."},
+			nil,
 			"replacing a file has nothing to do with Docker",
 		},
 	}
@@ -64,7 +80,8 @@ func direct() []wall {
 	const dockerClient = "github.com/docker/docker/..."
 	return []wall{
 		{
-			"...", []string{dockerClient, "github.com/docker/cli/..."},
+			"...",
+			[]string{dockerClient, "github.com/docker/cli/..."},
 			[]string{"plan/inventory", "remediate/docker/...", "cmd/..."},
 			"the Docker client is known to the inventory (reading), to the handlers (writing), and to the wiring",
 		},

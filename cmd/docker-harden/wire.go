@@ -80,7 +80,9 @@ func (a *app) observe(ctx context.Context, c *cli.Context, e *engine, r inventor
 	if err != nil {
 		return nil, unreachable(e.address, err)
 	}
-	a.hideKept(c, h)
+	if _, narrow := r.(oneContainer); !narrow {
+		a.hideKept(c, h)
+	}
 	if c.Bool("debug") {
 		a.say("inventory: %s in %s", count(len(h.Containers), "container"), time.Since(start).Round(time.Millisecond))
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
 	"docker-harden/plan/inventory"
@@ -49,6 +50,9 @@ func playEngine(how string) int {
 		}
 	}
 	fmt.Println("ready")
+	if how != "slow" {
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+	}
 	for {
 		select {
 		case s := <-heard:
@@ -66,10 +70,9 @@ func playEngine(how string) int {
 
 // engine is a process that plays an engine.
 type engine struct {
-	t    *testing.T
-	dir  string
-	cmd  *exec.Cmd
-	pids []int
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
 }
 
 // launch starts one as an installer's script would, with the given behaviour.

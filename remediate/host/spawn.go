@@ -100,8 +100,10 @@ func watch(ctx context.Context, ended <-chan error) error {
 // command is the process as it was started before, in a session of its own.
 func (s Service) command(stdout, stderr *os.File) *exec.Cmd {
 	env := append([]string{}, s.Env...) // nil would be this program's own
-	cmd := &exec.Cmd{Path: s.Exe, Args: s.Argv, Env: env, Dir: s.Dir, Stdout: stdout, Stderr: stderr,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
+	cmd := &exec.Cmd{
+		Path: s.Exe, Args: s.Argv, Env: env, Dir: s.Dir, Stdout: stdout, Stderr: stderr,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
 	if s.UID != os.Geteuid() || s.GID != os.Getegid() {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}
 	}

@@ -83,8 +83,10 @@ func (f *fakeUnits) StopUnitContext(_ context.Context, unit, mode string, done c
 }
 
 func fakeSystemd() (*systemd, *fakeUnits) {
-	f := &fakeUnits{active: "active", sub: "running", result: "success", load: "loaded", pid: uint32(os.Getpid()), invocation: 1,
-		verdict: "done", during: func(f *fakeUnits) { f.invocation++ }, fail: map[string]error{}}
+	f := &fakeUnits{
+		active: "active", sub: "running", result: "success", load: "loaded", pid: uint32(os.Getpid()), invocation: 1,
+		verdict: "done", during: func(f *fakeUnits) { f.invocation++ }, fail: map[string]error{},
+	}
 	return &systemd{service: Service{Manager: Systemd, Unit: "docker.service", Socket: "docker.socket"}, connect: f.connect}, f
 }
 

@@ -86,8 +86,13 @@ func TestWriteRefusesWhatMakesNoSense(t *testing.T) {
 		step string
 		data any
 	}{
-		{"prepared", "", nil}, {"prepared", "nope", nil}, {"applied", "a", nil}, {"begin", "", nil}, {"dance", "a", nil},
-		{"note", "a", func() {}}, {"note", "a", json.RawMessage("{")},
+		{"prepared", "", nil},
+		{"prepared", "nope", nil},
+		{"applied", "a", nil},
+		{"begin", "", nil},
+		{"dance", "a", nil},
+		{"note", "a", func() {}},
+		{"note", "a", json.RawMessage("{")},
 	} {
 		if err := j.Write(r.kind, r.step, r.data); err == nil || !strings.Contains(err.Error(), "internal error") {
 			t.Errorf("%s %q: %v", r.kind, r.step, err)

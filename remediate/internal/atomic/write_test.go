@@ -123,12 +123,14 @@ func TestKeepCopiesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An access list that lets user 5 read: mask r--, so the mode's group bits are r--.
-	acl := []byte{2, 0, 0, 0,
+	acl := []byte{
+		2, 0, 0, 0,
 		1, 0, 6, 0, 255, 255, 255, 255,
 		2, 0, 4, 0, 5, 0, 0, 0,
 		4, 0, 0, 0, 255, 255, 255, 255,
 		16, 0, 4, 0, 255, 255, 255, 255,
-		32, 0, 0, 0, 255, 255, 255, 255}
+		32, 0, 0, 0, 255, 255, 255, 255,
+	}
 	for name, value := range map[string][]byte{"user.origin": []byte("ansible"), "trusted.thing": {0, 1}, "system.posix_acl_access": acl} {
 		if err := xattr.Set(path, name, value); err != nil {
 			t.Fatal(err)
@@ -159,12 +161,14 @@ func TestKeepOfNothingUsesTheOptions(t *testing.T) {
 
 func TestInheritedAccessListIsNotTaken(t *testing.T) {
 	dir := t.TempDir()
-	acl := []byte{2, 0, 0, 0,
+	acl := []byte{
+		2, 0, 0, 0,
 		1, 0, 7, 0, 255, 255, 255, 255,
 		2, 0, 7, 0, 5, 0, 0, 0,
 		4, 0, 5, 0, 255, 255, 255, 255,
 		16, 0, 7, 0, 255, 255, 255, 255,
-		32, 0, 5, 0, 255, 255, 255, 255}
+		32, 0, 5, 0, 255, 255, 255, 255,
+	}
 	if err := xattr.Set(dir, "system.posix_acl_default", acl); err != nil {
 		t.Fatal(err)
 	}

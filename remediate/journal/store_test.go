@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"docker-harden/remediate/journal"
@@ -152,5 +154,29 @@ func TestUntrustworthyPlaces(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Who is not root is told to become it, not to take root's files.
+func TestOthersAreToldToUseSudo(t *testing.T) {
+	if dir := os.Getenv("JOURNAL_TEST_OTHER"); dir != "" {
+		if _, err := journal.Look(dir); err == nil || !strings.Contains(err.Error(), "use sudo") {
+			t.Errorf("got %v", err)
+		}
+		return
+	}
+	dir, err := os.MkdirTemp("/tmp", "journal-test-")
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	exe := filepath.Join(dir, "test")
+	must(t, errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "state"), 0o700)))
+	program, err := os.ReadFile(os.Args[0])
+	must(t, err)
+	must(t, os.WriteFile(exe, program, 0o755))
+	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env, cmd.Dir = []string{"JOURNAL_TEST_OTHER=" + filepath.Join(dir, "state")}, dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -35,6 +35,9 @@ func private(path string, info fs.FileInfo) error {
 		return fmt.Errorf("internal error: %s has no owner", path)
 	}
 	if me := os.Geteuid(); int(st.Uid) != me {
+		if st.Uid == 0 {
+			return fmt.Errorf("cannot use %s: it belongs to root; use sudo", path)
+		}
 		return fmt.Errorf("cannot trust %s: it belongs to user %d, not to %d; if its content is yours: chown -R %d %q", path, st.Uid, me, me, path)
 	}
 	if open := info.Mode().Perm() & 0o077; open != 0 {

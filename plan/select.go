@@ -32,6 +32,17 @@ func (e *TargetError) Error() string {
 	return text
 }
 
+// Keeps returns the test that Build will put findings to. A caller that judges a host for a narrowed
+// plan asks it first: what a control says may depend on which other changes will be made with its own.
+func (s Selection) Keeps(resources []Resource, rules map[string]Rule) (func(Finding) bool, error) {
+	known := make(map[Resource]bool, len(resources))
+	for _, r := range resources {
+		known[r] = true
+	}
+	s.Rules = rules
+	return s.filter(known)
+}
+
 func (s Selection) filter(known map[Resource]bool) (func(Finding) bool, error) {
 	targets, err := s.matchers(s.Targets, known)
 	if err != nil {

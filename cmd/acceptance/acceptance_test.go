@@ -201,7 +201,7 @@ func TestSnapshotPlansElsewhere(t *testing.T) {
 		t.Errorf("from the snapshot:\n%son the host:\n%s", from, here)
 	}
 	o.host.Start(t)
-	refused := o.run(1, "apply", "from.plan", "-y")
+	refused := o.run(5, "apply", "from.plan", "-y")
 	if !strings.Contains(refused.stderr, "snapshot") {
 		t.Error("the refusal does not say why")
 	}

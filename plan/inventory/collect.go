@@ -131,12 +131,16 @@ func (c *collector) start(ctx context.Context) error {
 func (c *collector) ask(ctx context.Context) error {
 	var bridgeErr error
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		if c.answers.version, err = c.reader.ServerVersion(ctx); err != nil {
-			return fmt.Errorf("cannot read the engine's version: %w", err)
-		}
-		return nil
-	})
+	if c.remote != "" {
+		// Where the process behind the socket was seen to be dockerd, its word on what product it
+		// is adds nothing, and the engine would run two programs to give it.
+		group.Go(func() (err error) {
+			if c.answers.version, err = c.reader.ServerVersion(ctx); err != nil {
+				return fmt.Errorf("cannot read the engine's version: %w", err)
+			}
+			return nil
+		})
+	}
 	group.Go(func() (err error) {
 		if c.answers.info, err = c.reader.Info(ctx); err != nil {
 			return fmt.Errorf("cannot read the engine's information: %w", err)
@@ -278,6 +282,7 @@ func (c *collector) finish() {
 	slices.SortFunc(c.host.Containers, func(a, b Container) int {
 		return compare(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
+	c.bindSources()
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })
 	c.host.Identity = identity(c.root, c.host.Engine, c.answers.info, c.endpoint)
 }

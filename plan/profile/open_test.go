@@ -45,8 +45,8 @@ func TestEmbeddedProfiles(t *testing.T) {
 	}
 	want := map[string][]string{
 		"baseline": {
-			"docker/capabilities", "docker/daemon-no-new-privileges", "docker/log-level",
-			"docker/memory-limit", "docker/no-new-privileges",
+			"docker/capabilities", "docker/daemon-no-new-privileges", "docker/live-restore",
+			"docker/log-level", "docker/memory-limit", "docker/no-new-privileges",
 		},
 		"cis-level1": level1,
 		"cis-level2": level1,

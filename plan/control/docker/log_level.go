@@ -23,17 +23,24 @@ func logLevel() control.Control {
 			"cis-docker-1.2.0": "2.2", "cis-docker-1.6.0": "2.3", "cis-docker-1.8.0": "2.3", "stride": "R",
 		},
 		Severity: plan.RiskLow,
-		Host:     judgeLogLevel,
+		Params: []profile.Param{{
+			Name: "explicit", Type: profile.TypeBool, Default: true,
+			Doc: "daemon.json has to say it: info is also the engine's default, but an auditor cannot tell a default from a forgotten setting",
+		}},
+		Host: judgeLogLevel,
 	}
 }
 
-func judgeLogLevel(h *inventory.Host, _ profile.Params) []plan.Finding {
+func judgeLogLevel(h *inventory.Host, p profile.Params) []plan.Finding {
 	f := judgeKey(h, daemonKey{
 		name: "log-level", absent: json.RawMessage(`"info"`), want: json.RawMessage(`"info"`),
 		kind: plan.KindRestart, good: isInfo,
 	})
 	if f.Status == plan.NotApplicable {
 		return []plan.Finding{f}
+	}
+	if p.Bool("explicit") {
+		f = writtenDown(h, f)
 	}
 	debug := judgeKey(h, debugKey())
 	if debug.Status != plan.Fail {
@@ -55,6 +62,20 @@ func judgeLogLevel(h *inventory.Host, _ profile.Params) []plan.Finding {
 		f.Changes = nil
 	}
 	return []plan.Finding{f}
+}
+
+// writtenDown asks for the default to be written into the file. It is in effect already, so a reload
+// is enough: the engine reads the file again and nothing changes.
+func writtenDown(h *inventory.Host, f plan.Finding) plan.Finding {
+	if _, written := h.Daemon.Keys["log-level"]; f.Status != plan.Pass || written || len(h.Daemon.Flags["log-level"]) > 0 {
+		return f
+	}
+	f.Status, f.Message = plan.Fail, "log-level is info by default, and daemon.json does not say so"
+	f.Changes = []plan.Change{{
+		Path: "log-level", From: json.RawMessage("null"), To: json.RawMessage(`"info"`), Kind: plan.KindReload,
+		Reversibility: plan.Exact, Note: "in effect already, now written down",
+	}}
+	return f
 }
 
 // isInfo takes the engine's spellings: any case, and empty for the default.

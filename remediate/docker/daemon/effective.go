@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"docker-harden/plan/inventory"
 	"docker-harden/remediate/internal/atomic"
 )
 
@@ -47,14 +48,27 @@ func (f *flow) remember(content []byte, p process) error {
 	if err != nil {
 		return err
 	}
-	raw, err := json.Marshal(effective{Path: f.memo.Resolved, SHA256: digest(content), PID: p.PID, Started: started})
+	return write(f.handler.StateDir, effective{Path: f.memo.Resolved, SHA256: digest(content), PID: p.PID, Started: started})
+}
+
+// Observed remembers that the engine acts on the file as d saw it. An apply says so before its first
+// step: a change of owner or mode touches the file as an edit does, and must not look like one later.
+func Observed(stateDir string, d inventory.Daemon) error {
+	if d.PID == 0 || d.Pending || !d.Config.Exists || d.Config.SHA256 == "" {
+		return nil
+	}
+	return write(stateDir, effective{Path: d.Resolved, SHA256: d.Config.SHA256, PID: d.PID, Started: d.Started})
+}
+
+func write(stateDir string, e effective) error {
+	raw, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("internal error: cannot marshal %s: %w", effectiveFile, err)
 	}
-	if err := os.MkdirAll(f.handler.StateDir, 0o700); err != nil {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the state directory: %w", err)
 	}
-	if err := atomic.WriteFile(filepath.Join(f.handler.StateDir, effectiveFile), append(raw, '\n'), atomic.Options{Mode: 0o600}); err != nil {
+	if err := atomic.WriteFile(filepath.Join(stateDir, effectiveFile), append(raw, '\n'), atomic.Options{Mode: 0o600}); err != nil {
 		return fmt.Errorf("cannot remember what the engine acts on: %w", err)
 	}
 	return nil

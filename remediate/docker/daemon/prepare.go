@@ -82,7 +82,9 @@ func (h *Handler) checkStep(step plan.Step) error {
 		return fmt.Errorf("internal error: step %s (%s) is none for the engine", step.ID, step.Kind)
 	}
 	for _, c := range step.Changes {
-		if step.Kind == plan.KindReload && !slices.Contains(reloadable, c.Path) {
+		// Writing down what is in effect anyway needs no restart.
+		same := meaning(c.Path, c.From) == meaning(c.Path, c.To)
+		if step.Kind == plan.KindReload && !slices.Contains(reloadable, c.Path) && !same {
 			return fmt.Errorf("internal error: %s cannot be made effective by a reload", c.Path)
 		}
 	}

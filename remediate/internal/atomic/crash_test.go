@@ -3,6 +3,7 @@ package atomic_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ func TestKilledWriter(t *testing.T) {
 				fmt.Println(err)
 				os.Exit(1)
 			}
+			fmt.Print(".")
 		}
 	}
 	dir := t.TempDir()
@@ -35,9 +37,14 @@ func TestKilledWriter(t *testing.T) {
 	for i := range 30 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledWriter$")
 		cmd.Env = append(os.Environ(), crashFile+"="+path)
+		out, err := cmd.StdoutPipe()
+		must(t, err)
 		must(t, cmd.Start())
-		time.Sleep(20*time.Millisecond + time.Duration(i)*1700*time.Microsecond)
+		_, err = io.ReadFull(out, make([]byte, 1)) // it is at work
+		must(t, err)
+		time.Sleep(time.Duration(i) * 700 * time.Microsecond)
 		must(t, cmd.Process.Kill())
+		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code == 1 {
 			t.Fatal("the writer failed by itself")

@@ -187,6 +187,43 @@ func TestReloadEngineDownAtUndo(t *testing.T) {
 	r.expect(before) // the container too, with the same process
 }
 
+// The default may be written down without a restart; anything else of log-level needs one.
+func TestReloadOfADefaultWrittenDown(t *testing.T) {
+	r := newRig(t, "{}\n")
+	before, engine := r.state(), r.PID(t)
+	_, err := r.handler.Prepare(t.Context(), stepOf(plan.KindReload, set("log-level", "null", `"warn"`)))
+	if err == nil || !strings.Contains(err.Error(), "log-level cannot be made effective by a reload") {
+		t.Errorf("Prepare = %v, want an error", err)
+	}
+	p := r.prepare(stepOf(plan.KindReload, set("log-level", "null", `"info"`)))
+	r.must(p.do())
+	r.expectFile("{\n  \"log-level\": \"info\"\n}\n")
+	r.expectSettled()
+	p.mustUndo()
+	r.expect(before)
+	if r.PID(t) != engine {
+		t.Error("the engine was restarted")
+	}
+}
+
+func TestObservedFileIsNoEditAfterAChangeOfMode(t *testing.T) {
+	r := newRig(t, "{}\n")
+	time.Sleep(1500 * time.Millisecond) // the inventory forgives changes right after the start
+	r.must(Observed(stateDir, r.handler.Daemon))
+	r.must(os.Chmod(testhost.DaemonJSON, 0o600))
+	r.expectSettled()
+	r.WriteDaemonJSON(t, "{ }\n")
+	r.look()
+	if !r.handler.Daemon.Pending {
+		t.Error("an edit that the engine has not read is taken for read")
+	}
+	r.must(Observed(stateDir, r.handler.Daemon))
+	r.look()
+	if !r.handler.Daemon.Pending {
+		t.Error("looking at a pending edit made it look read")
+	}
+}
+
 func TestReloadUndoneAfterAReboot(t *testing.T) {
 	r := newRig(t, "{}\n")
 	before := r.state()

@@ -119,33 +119,45 @@ func TestKilledAnywhereInRebuild(t *testing.T) {
 	}
 }
 
-// A power loss after any call leaves, without this program, the service running once or (for an
-// instant of the hand-over) not at all, and Undo brings the old container back.
-func TestPowerLoss(t *testing.T) {
-	h := Here(t)
-	h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", h.Image(t, "busybox"))
-	was := remember(t, h, "web")
-	step := hardening(t, h, "web")
-	down := 0
-	for n, finished := 1, false; !finished; n++ {
-		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
-			undo, err := recreator(t, h).Prepare(t.Context(), step)
-			if err != nil {
-				t.Fatal(err)
+// A power loss, or an engine killed and started again, after any call leaves the service running once
+// without this program (or, for an instant of the hand-over, not at all), and Undo brings the old
+// container back.
+func TestEngineLostAnywhere(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		lose func(*testing.T, *host.Host)
+		// down is how often nothing may run afterwards. A killed engine leaves a container with
+		// policy unless-stopped down whatever this program does: before the guard and after the end.
+		down int
+	}{
+		{"power", func(t *testing.T, h *host.Host) { h.PowerLoss(t) }, 1},
+		{"engine", func(t *testing.T, h *host.Host) { h.KillEngine(t); h.Start(t) }, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := Here(t)
+			h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", h.Image(t, "busybox"))
+			was := remember(t, h, "web")
+			step := hardening(t, h, "web")
+			down := 0
+			for n, finished := 1, false; !finished; n++ {
+				undo, err := recreator(t, h).Prepare(t.Context(), step)
+				if err != nil {
+					t.Fatal(err)
+				}
+				log := &notebook{}
+				err = (&Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}).Do(t.Context(), step, undo, log)
+				finished = err == nil
+				tt.lose(t, h)
+				oneOnly(t, h)
+				if h.Docker(t, "ps", "-q") == "" {
+					down++
+				}
+				undone(t, recreator(t, h), step, remediate.Record{Undo: undo, Notes: log.notes})
+				was.isBack(t, h)
 			}
-			log := &notebook{}
-			err = (&Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}).Do(t.Context(), step, undo, log)
-			finished = err == nil
-			h.PowerLoss(t)
-			oneOnly(t, h)
-			if h.Docker(t, "ps", "-q") == "" {
-				down++
+			if down > tt.down {
+				t.Errorf("after %d losses nothing ran, %d may", down, tt.down)
 			}
-			undone(t, recreator(t, h), step, remediate.Record{Undo: undo, Notes: log.notes})
-			was.isBack(t, h)
 		})
-	}
-	if down > 1 {
-		t.Errorf("after %d power losses nothing ran, only the one between the two policies may", down)
 	}
 }

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,19 +55,44 @@ func (n *notebook) Note(v any) error {
 
 func (n *notebook) Progress(text string) { n.said = append(n.said, text) }
 
-// mortal is an engine whose caller dies before its left-th call: from then on nothing gets through.
+// mortal is an engine whose caller dies before its left-th request that changes something: neither
+// that one nor any later one gets through. Requests that only read are no place to die of their own.
 type mortal struct {
 	Engine
-	left  int
-	calls int
+	left int // 0: immortal
+	seen int
 }
 
+func (m *mortal) dead() bool { return m.left > 0 && m.seen >= m.left }
+
 func (m *mortal) Dialer() func(context.Context) (net.Conn, error) {
-	m.calls++
-	if m.left > 0 && m.calls >= m.left {
-		return func(context.Context) (net.Conn, error) { return nil, errKilled }
+	dial := m.Engine.Dialer()
+	return func(ctx context.Context) (net.Conn, error) {
+		if m.dead() {
+			return nil, errKilled
+		}
+		conn, err := dial(ctx)
+		return &mortalConn{Conn: conn, m: m}, err
 	}
-	return m.Engine.Dialer()
+}
+
+type mortalConn struct {
+	net.Conn
+	m     *mortal
+	began bool
+}
+
+func (c *mortalConn) Write(p []byte) (int, error) {
+	if !c.began {
+		c.began = true
+		if !bytes.HasPrefix(p, []byte("GET ")) {
+			c.m.seen++
+		}
+	}
+	if c.m.dead() {
+		return 0, errKilled
+	}
+	return c.Conn.Write(p)
 }
 
 func change(path, from, to string) plan.Change {

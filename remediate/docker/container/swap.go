@@ -225,11 +225,23 @@ func (x *swap) hand(ctx context.Context) error {
 	if err := x.a.setPolicy(ctx, x.new.ID, x.rec.New.Policy); err != nil {
 		return err
 	}
+	return x.handed(ctx, wanted)
+}
+
+// handed proves the restart policies of both: an answer to an update proves nothing.
+func (x *swap) handed(ctx context.Context, wanted policy) error {
 	if err := x.refresh(ctx, x.new.ID); err != nil {
 		return err
 	}
 	if got := x.new.HostConfig.RestartPolicy; got != wanted {
-		return fmt.Errorf("the restart policy of %s is %s, not %s as planned", x.rec.Name, got.Name, wanted.Name)
+		return fmt.Errorf("the restart policy of %s is %q, not %q as planned", x.rec.Name, got.Name, wanted.Name)
+	}
+	old, err := x.a.inspect(ctx, x.old.ID)
+	if err != nil || old == nil {
+		return err
+	}
+	if got := old.HostConfig.RestartPolicy; got.revived() {
+		return fmt.Errorf("the old container of %s would still be started by the engine: its restart policy is %q", x.rec.Name, got.Name)
 	}
 	return nil
 }

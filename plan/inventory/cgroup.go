@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // cgroups are the control groups of one process by controller ("memory", "pids"); "" is the
@@ -159,6 +160,9 @@ func (r hostRoot) members(dir string) ([]int, error) {
 				pids = append(pids, r.inner(pid))
 			}
 		}
+		if info, err := os.Stat(r.join(dir)); err == nil && leaf(info) {
+			return nil
+		}
 		entries, err := os.ReadDir(r.join(dir))
 		if err != nil {
 			return err
@@ -177,6 +181,13 @@ func (r hostRoot) members(dir string) ([]int, error) {
 	err := walk(dir)
 	slices.Sort(pids)
 	return slices.Compact(pids), err
+}
+
+// leaf reports whether a directory has no directories below it: those link back to it. Some file
+// systems do not count links of directories, but control groups do.
+func leaf(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 2
 }
 
 // number reads one number of a cgroup file; "max" is -1. nil: the file cannot be read.

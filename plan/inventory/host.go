@@ -36,7 +36,8 @@ type Host struct {
 	Snapshot bool `json:"-"`
 }
 
-// Engine is what the engine says of itself (GET /version, GET /info, GET /networks/bridge).
+// Engine is what the engine says of itself (GET /info, GET /networks/bridge, and GET /version where
+// its process is out of sight).
 type Engine struct {
 	Product            string            `json:"product"` // "docker", "podman", or the platform's name
 	Version            string            `json:"version"`

@@ -102,7 +102,6 @@ type observed struct {
 	container Container
 	meter     *meter
 	gone      bool
-	problem   string
 }
 
 // start asks for the containers and reads the engine's process and files.

@@ -31,7 +31,7 @@ func parseStatus(status []byte) (Process, error) {
 	number := func(name string, base int) uint64 {
 		n, err := strconv.ParseUint(fields[name], base, 64)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s is %q", name, fields[name]))
+			errs = append(errs, fmt.Errorf("field %s is %q", name, fields[name]))
 		}
 		return n
 	}
@@ -46,7 +46,7 @@ func parseStatus(status []byte) (Process, error) {
 		uid, err := strconv.Atoi(uids[1]) // real, effective, saved, file system
 		p.UID, errs = uid, append(errs, err)
 	} else {
-		errs = append(errs, fmt.Errorf("Uid is %q", fields["Uid"]))
+		errs = append(errs, fmt.Errorf("field Uid is %q", fields["Uid"]))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return Process{}, fmt.Errorf("cannot read process status: %w", err)

@@ -140,11 +140,11 @@ func (s *service) environment() (map[string]string, error) {
 	for _, line := range s.inline {
 		words, err := splitWords(line)
 		if err != nil {
-			return nil, fmt.Errorf("Environment: %w", err)
+			return nil, fmt.Errorf("in Environment: %w", err)
 		}
 		for _, word := range words {
 			if word, err = s.specifiers(word); err != nil {
-				return nil, fmt.Errorf("Environment: %w", err)
+				return nil, fmt.Errorf("in Environment: %w", err)
 			}
 			if name, value, ok := strings.Cut(word, "="); ok {
 				env[name] = value

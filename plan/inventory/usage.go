@@ -29,7 +29,7 @@ func (r *procReader) newMeter(groups cgroups) (*meter, error) {
 
 // sample reads once and keeps the largest of everything.
 func (m *meter) sample(now time.Time) error {
-	current, stat := "memory.usage_in_bytes", map[string]int64{}
+	current := "memory.usage_in_bytes"
 	if m.memoryV2 {
 		current = "memory.current"
 	}
@@ -37,7 +37,8 @@ func (m *meter) sample(now time.Time) error {
 	if usage == nil {
 		return fmt.Errorf("cannot read its memory: %s is not readable", m.memory+"/"+current)
 	}
-	if stat = m.root.counters(m.memory, "memory.stat"); stat == nil {
+	stat := m.root.counters(m.memory, "memory.stat")
+	if stat == nil {
 		return fmt.Errorf("cannot read its memory: %s is not readable", m.memory+"/memory.stat")
 	}
 	inactive, hard := stat["total_inactive_file"], stat["total_rss"]+stat["total_shmem"]

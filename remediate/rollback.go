@@ -121,12 +121,12 @@ func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error 
 		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(only, s.ID) })
 	}
 	x.total = len(steps)
+	var failures *multierror.Error
 	if only == nil {
 		if err := x.journal.Write(journal.RollingBack, "", nil); err != nil {
-			return err
+			failures = multierror.Append(failures, err)
 		}
 	}
-	var failures *multierror.Error
 	for i, s := range steps {
 		x.index = i + 1
 		if err := x.undoStep(ctx, gen, s, q); err != nil {
@@ -152,9 +152,9 @@ func (x *run) undoStep(ctx context.Context, gen *journal.Generation, s plan.Step
 	}
 	start := time.Now()
 	x.emit(s, PhaseUndo, "", start, nil)
-	if err := x.journal.Write(journal.Undoing, s.ID, nil); err != nil {
-		return x.undoFailed(s, start, err)
-	}
+	// A disk that takes no more records does not keep the host from being brought back: what Undo
+	// needs was written before the change, and undoing twice is as good as once.
+	unrecorded := x.journal.Write(journal.Undoing, s.ID, nil)
 	state := gen.Step(s.ID)
 	restored, err := h.Undo(ctx, s, Record{Undo: state.Undo, Notes: state.Notes, Exact: q.Exact, Force: q.Force})
 	if err == nil && restored.How == plan.Exact {
@@ -163,10 +163,13 @@ func (x *run) undoStep(ctx context.Context, gen *journal.Generation, s plan.Step
 	if err != nil {
 		return x.undoFailed(s, start, err)
 	}
-	if err := x.journal.Write(journal.Undone, s.ID, restored); err != nil {
-		return x.undoFailed(s, start, err)
-	}
 	x.out.Restored[s.ID] = restored
+	if unrecorded == nil {
+		unrecorded = x.journal.Write(journal.Undone, s.ID, restored)
+	}
+	if unrecorded != nil {
+		return x.undoFailed(s, start, fmt.Errorf("it is undone, but that could not be recorded: %w", unrecorded))
+	}
 	x.emit(s, PhaseUndone, string(restored.How), start, nil)
 	return nil
 }

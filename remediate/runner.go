@@ -37,10 +37,13 @@ func (r *Runner) lock(ctx context.Context) (func(), error) {
 		return nil, fmt.Errorf("cannot make the lock's directory: %w", err)
 	}
 	l := flock.New(r.Lock, flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(ctx, max(r.LockTimeout, time.Millisecond))
-	defer cancel()
-	const retry = 100 * time.Millisecond
-	ok, err := l.TryLockContext(ctx, retry)
+	ok, err := l.TryLock()
+	if !ok && err == nil && r.LockTimeout > 0 {
+		waiting, cancel := context.WithTimeout(ctx, r.LockTimeout)
+		defer cancel()
+		const retry = 100 * time.Millisecond
+		ok, err = l.TryLockContext(waiting, retry)
+	}
 	switch {
 	case ok:
 		return func() { _ = l.Unlock() }, nil

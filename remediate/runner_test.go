@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"docker-harden/plan"
 	"docker-harden/remediate"
 	"docker-harden/remediate/journal"
@@ -284,6 +286,34 @@ func TestIncompleteRollbackGoesOnAndCanBeRepeated(t *testing.T) {
 	}
 	if !slices.Equal(g.host.calls, []string{"undo container/cache"}) {
 		t.Errorf("the second rollback repeats only what failed: %v", g.host.calls)
+	}
+	g.state(t, 1, journal.StateRolledBack)
+}
+
+// A disk that fails under the run: no record can be written any more, and the host is brought back all the same.
+func TestUndoWithoutAJournal(t *testing.T) {
+	g := newRig(t)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	restore := func() { _ = unix.Setrlimit(unix.RLIMIT_FSIZE, &limit) }
+	defer restore()
+	g.host.onDo = func(step string) {
+		if step == "container/cache" {
+			_ = unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1, Max: limit.Max})
+		}
+	}
+	_, err := g.Apply(t.Context(), g.request())
+	restore()
+	if !errors.Is(err, remediate.ErrRollbackIncomplete) || !strings.Contains(err.Error(), "could not be recorded") {
+		t.Errorf("got %v", err)
+	}
+	g.value(t, "daemon log-level", `"debug"`)
+	g.value(t, "container/cache HostConfig.Memory", "0")
+	g.host.onDo = nil
+	if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{Basis: g.host.basis}); err != nil {
+		t.Errorf("the rollback that records it: %v", err)
 	}
 	g.state(t, 1, journal.StateRolledBack)
 }

@@ -62,6 +62,7 @@ func startWorkload(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	for _, s := range samples() {
+		fmt.Fprintf(os.Stderr, "testhost: starting %s (the image %s is built the first time)\n", s.name, s.image)
 		image, err := h.Load(ctx, s.image)
 		if err != nil {
 			return err

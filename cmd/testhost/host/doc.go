@@ -17,6 +17,15 @@
 // control groups and files. Should the keeper be killed as well, the kernel
 // removes the processes with it and the next start sweeps up the rest.
 //
+// Measured on two cores: a host is there after 0.1 to 0.2 s, its engine answers 0.3
+// to 0.8 s later, the first container runs after another 0.6 s, and all is gone 0.1
+// to 0.4 s after Close. With systemd as PID 1 (see Systemd) the engine answers after
+// 0.7 to 1.5 s. Hosts start within each other and side by side. Control groups of
+// both versions are known.
+//
+// A container that ignores SIGTERM makes everything that stops it wait for 10 s;
+// the sample images' own commands end at once.
+//
 // The package needs root, and docker.io, iproute2, iptables and util-linux of
 // Debian; images other than busybox also need mmdebstrap. Missing ones are named
 // with the apt command that installs them; nothing is skipped.

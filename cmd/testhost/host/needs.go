@@ -59,9 +59,12 @@ func find(program string) (string, error) {
 // Missing returns the Debian packages that bring the programs this machine
 // lacks: for hosts, or with images for building the sample images too.
 func Missing(images bool) []string {
-	needs := hostNeeds
+	needs := slices.Clone(hostNeeds)
 	if images {
-		needs = append(slices.Clone(needs), imageNeeds...)
+		needs = append(needs, imageNeeds...)
+	}
+	if appArmor() {
+		needs = append(needs, need{"apparmor_parser", "apparmor"})
 	}
 	var debs []string
 	for _, n := range needs {
@@ -74,6 +77,13 @@ func Missing(images bool) []string {
 		debs = slices.DeleteFunc(debs, func(d string) bool { return d == "docker-cli" || d == "containerd" || d == "runc" })
 	}
 	return debs
+}
+
+// appArmor tells whether the kernel uses AppArmor: an engine then loads a profile
+// before it starts a container, and cannot without the program for that.
+func appArmor() bool {
+	data, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && strings.HasPrefix(string(data), "Y")
 }
 
 // AptCommand is the command that installs the given Debian packages.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ var systemdPackages = []string{
 var maskedUnits = []string{
 	"getty.target", "console-getty.service", "systemd-udevd.service", "systemd-networkd-wait-online.service",
 	"systemd-logind.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_reap.service",
-	"e2scrub_all.timer", "dpkg-db-backup.timer", "fstrim.timer",
+	"e2scrub_all.timer", "dpkg-db-backup.timer", "fstrim.timer", "apparmor.service",
 }
 
 // SystemdRoot builds the root of systemd hosts, or finds it in the cache. It is
@@ -48,7 +49,11 @@ func SystemdRoot(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("cannot lock the image cache: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	key := sha256.Sum256(fmt.Appendf(nil, "%d %s %s %v %v", systemdVersion, suite(), runtime.GOARCH, systemdPackages, maskedUnits))
+	packages := slices.Clone(systemdPackages)
+	if appArmor() {
+		packages = append(packages, "apparmor")
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%d %s %s %v %v", systemdVersion, suite(), runtime.GOARCH, packages, maskedUnits))
 	root := filepath.Join(cache, "systemd-"+hex.EncodeToString(key[:8]))
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
@@ -56,14 +61,14 @@ func SystemdRoot(ctx context.Context) (string, error) {
 	if debs := Missing(true); len(debs) > 0 {
 		return "", fmt.Errorf("cannot build the root of systemd hosts: programs are missing; install them with: %s", AptCommand(debs))
 	}
-	if err := buildRoot(ctx, root); err != nil {
+	if err := buildRoot(ctx, root, packages); err != nil {
 		return "", fmt.Errorf("cannot build the root of systemd hosts: %w", err)
 	}
 	return root, nil
 }
 
 // buildRoot unpacks and configures Debian, under another name until it is whole.
-func buildRoot(ctx context.Context, root string) (err error) {
+func buildRoot(ctx context.Context, root string, packages []string) (err error) {
 	young := root + ".building"
 	if err := os.RemoveAll(young); err != nil { // of an interrupted build
 		return err
@@ -73,10 +78,9 @@ func buildRoot(ctx context.Context, root string) (err error) {
 			err = errors.Join(err, os.RemoveAll(young))
 		}
 	}()
-	packages := systemdPackages
 	// From Debian 13 on the command line tool is a package of its own.
 	if out, err := exec.CommandContext(ctx, "apt-cache", "show", "docker-cli").Output(); err == nil && len(out) > 0 {
-		packages = append([]string{"docker-cli"}, packages...)
+		packages = append(packages, "docker-cli")
 	}
 	args := []string{"--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(packages, ",")}
 	args = append(append(args, aptOptions()...), debianSources(young)...)

@@ -35,7 +35,7 @@ var imageNeeds = []need{
 // `su` leaves them out of root's PATH.
 func systemPath(path string) string {
 	parts := strings.Split(path, ":")
-	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"} {
+	for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
 		if !slices.Contains(parts, dir) {
 			parts = append(parts, dir)
 		}

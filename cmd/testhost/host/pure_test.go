@@ -92,7 +92,7 @@ mount -t cgroup2 -o rw cgroup /sys/fs/cgroup
 
 func TestInsideEnv(t *testing.T) {
 	got := insideEnv([]string{"DOCKER_HOST=tcp://elsewhere", "DOCKER_CONTEXT=x", "DOCKER_HARDEN_CACHE=/c", "PATH=/opt/bin:/usr/bin", "A=b=c", marker + "=old"})
-	want := []string{"DOCKER_HARDEN_CACHE=/c", "A=b=c", "PATH=/opt/bin:/usr/bin:/usr/local/sbin:/usr/sbin:/sbin:/bin", marker + "=1"}
+	want := []string{"DOCKER_HARDEN_CACHE=/c", "A=b=c", "PATH=/opt/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin", marker + "=1"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -146,7 +146,7 @@ func TestMissingProgramsAreNamedWithTheirPackages(t *testing.T) {
 	if got := AptCommand([]string{"jq", "attr"}); got != "sudo apt-get install --no-install-recommends jq attr" {
 		t.Error(got)
 	}
-	if got := systemPath(""); got != "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin" {
+	if got := systemPath(""); got != "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" {
 		t.Error(got)
 	}
 	if _, err := find("no-such-program"); err == nil || !strings.Contains(err.Error(), "no-such-program") {

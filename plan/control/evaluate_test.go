@@ -120,8 +120,8 @@ func TestWhatCouldNotBeJudgedIsUnknown(t *testing.T) {
 	broken := container("web")
 	broken.Problem = "timeout"
 	nilMap := func(*inventory.Host, *inventory.Container, profile.Params) plan.Finding {
-		var m map[string]int
-		m["x"] = 1
+		fill := func(m map[string]int) { m["x"] = 1 }
+		fill(nil)
 		return plan.Finding{}
 	}
 	secret := func(*inventory.Host, *inventory.Container, profile.Params) plan.Finding {

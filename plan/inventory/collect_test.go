@@ -251,7 +251,9 @@ func TestBasisOf(t *testing.T) {
 	}{
 		{plan.File("/a"), "map[exists:true gid:0 mode:0600 uid:0]"},
 		{plan.File("/b"), "map[exists:false]"},
-		{plan.File("/c"), ""}, {plan.Daemon(), ""}, {plan.Container("x", ""), ""},
+		{plan.File("/c"), ""},
+		{plan.Daemon(), ""},
+		{plan.Container("x", ""), ""},
 	} {
 		basis, ok := h.Basis(tc.r)
 		if ok != (tc.want != "") || ok && fmt.Sprint(basis) != tc.want {

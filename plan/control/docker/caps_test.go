@@ -59,7 +59,9 @@ func TestWriteCaps(t *testing.T) {
 		"everything":             {[]string{"NET_ADMIN"}, []string{"mknod"}, nil, capPlan{[]string{}, []string{"ALL"}}},
 		"as it was spelled":      {nil, []string{"CAP_KILL"}, without(less, []string{"KILL"}), capPlan{nil, []string{"CAP_KILL", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_AUDIT_WRITE"}}},
 		"dropped and added again": {
-			[]string{"KILL", "MKNOD"}, []string{"KILL", "NET_RAW", "SYS_TIME"}, less,
+			[]string{"KILL", "MKNOD"},
+			[]string{"KILL", "NET_RAW", "SYS_TIME"},
+			less,
 			capPlan{[]string{}, []string{"NET_RAW", "SYS_TIME", "MKNOD", "SETFCAP", "AUDIT_WRITE"}},
 		},
 		"added more": {[]string{"net_raw", "net_admin"}, nil, append(slices.Clone(less), "NET_ADMIN"), capPlan{[]string{"net_admin"}, []string{"MKNOD", "NET_RAW", "SETFCAP", "AUDIT_WRITE"}}},

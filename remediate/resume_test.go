@@ -1,0 +1,158 @@
+package remediate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"docker-harden/plan"
+	"docker-harden/remediate"
+	"docker-harden/remediate/journal"
+)
+
+func TestInterruptThenResumeOrRollback(t *testing.T) {
+	interrupted := func(t *testing.T) *rig {
+		g := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		g.host.onDo = func(string) { cancel() }
+		if _, err := g.Apply(ctx, g.request()); !errors.Is(err, remediate.ErrInterrupted) {
+			t.Fatalf("got %v", err)
+		}
+		g.value(t, "daemon log-level", `"info"`)
+		g.value(t, "container/cache HostConfig.Memory", "0")
+		g.host.onDo = nil
+		return g
+	}
+	g := interrupted(t)
+	out, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis})
+	if err != nil || !slices.Equal(out.Done, []string{"daemon", "container/cache", "container/web"}) {
+		t.Errorf("resume: %v %+v", err, out)
+	}
+	g.state(t, 1, journal.StateApplied)
+	if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); !errors.Is(err, journal.ErrNone) {
+		t.Errorf("a second resume: %v", err)
+	}
+
+	g = interrupted(t)
+	if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{}); err != nil {
+		t.Error(err)
+	}
+	g.value(t, "daemon log-level", `"debug"`)
+
+	g = interrupted(t)
+	g.host.values["container/web HostConfig.CapDrop"] = "[]"
+	if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); !errors.Is(err, remediate.ErrRolledBack) || !errors.Is(err, plan.ErrStale) {
+		t.Errorf("resume over a moved container: %v", err)
+	}
+	g.value(t, "daemon log-level", `"debug"`)
+}
+
+func TestResumeFinishesARollback(t *testing.T) {
+	for name, targets := range map[string][]string{"whole": nil, "one target": {"container/cache"}} {
+		g := newRig(t)
+		g.apply(t)
+		g.host.failing["undo container/cache"] = errors.New("stuck")
+		if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{Targets: targets}); !errors.Is(err, remediate.ErrRollbackIncomplete) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		delete(g.host.failing, "undo container/cache")
+		if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		g.value(t, "container/cache HostConfig.Memory", "0")
+		if targets == nil {
+			g.state(t, 1, journal.StateRolledBack)
+		} else {
+			g.state(t, 1, journal.StateApplied)
+			g.value(t, "daemon log-level", `"info"`)
+		}
+	}
+}
+
+// A crash in the middle of a step: the journal holds the preparation and nothing else.
+func TestResumeRedoesAHalfDoneStep(t *testing.T) {
+	for _, notes := range []int{0, 1} {
+		g := newRig(t)
+		j, err := g.Store.Create(journal.Begin{Plan: g.bytes, PlanSHA256: g.sum, Host: g.plan.Host, Steps: g.plan.Steps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		undo, _ := g.host.Prepare(t.Context(), g.plan.Steps[0])
+		if err := j.Write(journal.Prepared, "daemon", undo); err != nil {
+			t.Fatal(err)
+		}
+		if notes == 1 {
+			g.host.values["daemon log-level"] = `"info"`
+			if err := j.Write(journal.Note, "daemon", map[string]int{"changed": 0}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Apply(t.Context(), g.request()); !errors.Is(err, remediate.ErrUnfinished) {
+			t.Errorf("apply over a crash: %v", err)
+		}
+		if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); err != nil {
+			t.Fatal(err)
+		}
+		g.value(t, "daemon log-level", `"info"`)
+		g.value(t, "container/web HostConfig.CapDrop", `["NET_RAW"]`)
+		if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{Basis: g.host.basis}); err != nil {
+			t.Fatal(err)
+		}
+		g.value(t, "daemon log-level", `"debug"`)
+	}
+}
+
+func TestConfirmAndPrune(t *testing.T) {
+	g := newRig(t)
+	g.apply(t)
+	if _, err := g.Prune(t.Context(), 1); !errors.Is(err, remediate.ErrRefused) || !strings.Contains(err.Error(), "confirm it first") {
+		t.Errorf("prune before confirm: %v", err)
+	}
+	for range 2 {
+		if _, err := g.Confirm(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.state(t, 1, journal.StateConfirmed)
+	g.host.failing["commit container/cache"] = errors.New("busy")
+	if _, err := g.Prune(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "container/cache") {
+		t.Errorf("got %v", err)
+	}
+	delete(g.host.failing, "commit container/cache")
+	g.host.calls = nil
+	if _, err := g.Prune(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(g.host.calls, []string{"commit container/cache"}) {
+		t.Errorf("prune again does only what is left: %v", g.host.calls)
+	}
+	if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{}); err != nil {
+		t.Errorf("rollback of a pruned generation: %v", err)
+	}
+	g.value(t, "daemon log-level", `"debug"`)
+}
+
+func TestEventsTellEveryStep(t *testing.T) {
+	g := newRig(t)
+	g.host.failing["do container/web"] = errors.New("boom")
+	_, _ = g.Apply(t.Context(), g.request())
+	var got []string
+	for _, e := range g.events {
+		if e.Phase == remediate.PhaseDone || e.Phase == remediate.PhaseFailed || e.Phase == remediate.PhaseUndone {
+			got = append(got, fmt.Sprintf("%d/%d %s %s", e.Index, e.Total, e.Phase, e.Step))
+		}
+	}
+	want := []string{
+		"1/3 done daemon", "2/3 done container/cache", "3/3 failed container/web",
+		"1/3 undone container/web", "2/3 undone container/cache", "3/3 undone daemon",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}

@@ -22,12 +22,11 @@ func (a *app) applyCommand() *cli.Command {
 		targetFlag("apply only `TARGET` of the plan; may be repeated"),
 		choice("on-failure", "when a step fails: `ACTION` is rollback (everything) or stop (keep what was done before)",
 			"rollback", "rollback", "stop"),
-		&cli.DurationFlag{Name: "wait-timeout", Usage: "how long a recreated container may take to become healthy (`TIME`)"},
-		&cli.DurationFlag{Name: "stable", Usage: "how long it must then stay up (`TIME`)"},
 		&cli.BoolFlag{Name: "skip-stale", Usage: "leave out what changed since the plan was made, apply the rest"},
 		&cli.StringSliceFlag{Name: "allow-unrevertable", Usage: "allow changes of `TARGET` although they cannot be undone; may be repeated"},
 		&cli.StringFlag{Name: "message", Aliases: []string{"m"}, Usage: "`TEXT` kept with the generation"},
 		formatFlag())
+	flags = append(flags, waitFlags()...)
 	return leaf(&cli.Command{
 		Name: "apply", Usage: "apply a saved plan, or plan and ask when none is given", ArgsUsage: "[PLAN]", Flags: flags,
 		Description: `Does exactly what the plan says, or refuses it before anything is touched, or undoes what it did. What

@@ -80,6 +80,14 @@ func selectFlags() []cli.Flag {
 	}
 }
 
+// waitFlags say when a recreated container is trusted. The defaults are the handler's.
+func waitFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "wait-timeout", Usage: "a recreated container may take `TIME` to become healthy (default 5m)"},
+		&cli.DurationFlag{Name: "stable", Usage: "and must then stay up for `TIME` (default 5s)"},
+	}
+}
+
 func fromFlag() cli.Flag {
 	return &cli.StringFlag{Name: "from", Usage: "look at the snapshot in `FILE` instead of the host"}
 }

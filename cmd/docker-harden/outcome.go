@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,11 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 		fmt.Fprintf(&b, "  try again:     sudo %s rollback %d\n", a.name(), out.Generation)
 		fmt.Fprintf(&b, "  over what others changed since: sudo %s rollback %d --force\n", a.name(), out.Generation)
 	case errors.Is(err, remediate.ErrRolledBack):
-		b.WriteString("Nothing changed on this host (rolled back, verified).\n")
+		if differs(out) {
+			b.WriteString("Rolled back and verified: in effect nothing changed on this host.\n")
+		} else {
+			b.WriteString("Nothing changed on this host (rolled back, verified).\n")
+		}
 	case errors.Is(err, remediate.ErrStopped):
 		fmt.Fprintf(&b, "Stopped at %s, which was undone. Kept: %s.\n", clean(strings.Join(out.Failed, ", ")), clean(listed(out.Done)))
 		fmt.Fprintf(&b, "Undo these too: sudo %s rollback %d\n", a.name(), out.Generation)
@@ -106,11 +111,19 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 	return werr
 }
 
+// differs reports whether a rollback left something that is equal in effect only.
+func differs(out remediate.Outcome) bool {
+	return slices.ContainsFunc(out.Undone, func(id string) bool {
+		r := out.Restored[id]
+		return r.How != plan.Exact && len(r.Notes) > 0
+	})
+}
+
 // restored names what a rollback did not bring back exactly.
 func restored(b *strings.Builder, out remediate.Outcome) {
 	for _, id := range out.Undone {
 		r := out.Restored[id]
-		if r.How == plan.Exact || r.Nothing {
+		if r.How == plan.Exact || len(r.Notes) == 0 {
 			continue
 		}
 		fmt.Fprintf(b, "  %s: back in effect, not byte for byte:\n", clean(id))

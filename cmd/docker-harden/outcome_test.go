@@ -33,6 +33,7 @@ func TestPrintOutcome(t *testing.T) {
 		{"applied", done, nil, []string{"Generation 3: 2 steps applied", "rollback", "confirm"}},
 		{"rolled back", undone, nil, []string{"2 steps rolled back and verified", "container/web: back in effect", `Memory: inspect shows the maximum\x1b[2J`}},
 		{"failed", failed, remediate.ErrRolledBack, []string{"Nothing changed on this host"}},
+		{"failed, back in effect", undone, remediate.ErrRolledBack, []string{"in effect nothing changed", "inspect shows the maximum"}},
 		{"incomplete", failed, remediate.ErrRollbackIncomplete, []string{"ROLLBACK IS INCOMPLETE for daemon", "/j", "rollback 3 --force"}},
 		{"stopped", failed, remediate.ErrStopped, []string{"Stopped at container/web", "Kept: daemon", "rollback 3"}},
 		{"interrupted", done, remediate.ErrInterrupted, []string{"Interrupted after 2 steps", "resume", "rollback 3"}},

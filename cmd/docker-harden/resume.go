@@ -12,7 +12,7 @@ import (
 func (a *app) resumeCommand() *cli.Command {
 	return leaf(&cli.Command{
 		Name: "resume", Usage: "finish undoing or doing an interrupted apply",
-		Flags: []cli.Flag{formatFlag()},
+		Flags: append(waitFlags(), formatFlag()),
 		Description: `After a crash, a kill or a power loss the rollback file says how far the apply came. resume goes on in
 the direction it was going; rollback goes back instead.
 

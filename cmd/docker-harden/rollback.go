@@ -19,13 +19,13 @@ import (
 func (a *app) rollbackCommand() *cli.Command {
 	return leaf(&cli.Command{
 		Name: "rollback", Usage: "undo the newest generation, a given one, or only some targets", ArgsUsage: "[GEN]",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			targetFlag("undo only `TARGET`; may be repeated"),
 			&cli.BoolFlag{Name: "exact", Usage: "bring back exactly where the usual way is by effect only (may recreate a container)"},
 			&cli.BoolFlag{Name: "force", Usage: "undo although something was changed since"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be undone, change nothing"},
 			yesFlag(), formatFlag(),
-		},
+		}, waitFlags()...),
 		Description: `Works from the rollback file alone: newest step first, also when the engine is down at its start. A step
 that cannot be undone does not keep the others from it.
 

@@ -20,11 +20,11 @@ func TestKilledAnywhereInDo(t *testing.T) {
 	was := remember(t, h, "web")
 	step := hardening(t, h, "web")
 	kill := func(name string, calls, notes int) (finished bool) {
-		t.Run(fmt.Sprintf("%s %d", name, max(calls, notes)), func(t *testing.T) {
+		ok := t.Run(fmt.Sprintf("%s %d", name, max(calls, notes)), func(t *testing.T) {
 			finished = killed(t, h, step, calls, notes)
 			was.isBack(t, h)
 		})
-		return finished
+		return finished || !ok
 	}
 	for n := 1; !kill("call", n, 0); n++ {
 	}
@@ -70,8 +70,8 @@ func TestKilledAnywhereInUndo(t *testing.T) {
 	h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", h.Image(t, "busybox"))
 	was := remember(t, h, "web")
 	step := hardening(t, h, "web")
-	for n, finished := 1, false; !finished; n++ {
-		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+	for n, finished, ok := 1, false, true; ok && !finished; n++ {
+		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			r := recreator(t, h)
 			rec := done(t, r, step)
 			dying := &Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}
@@ -89,8 +89,8 @@ func TestKilledAnywhereInRebuild(t *testing.T) {
 	h := Here(t)
 	h.Docker(t, "network", "create", "back")
 	step, rec := plan.Step{}, remediate.Record{}
-	for n, finished := 1, false; !finished; n++ {
-		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+	for n, finished, ok := 1, false, true; ok && !finished; n++ {
+		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", "--network", "back", "-v", "/data", h.Image(t, "busybox"))
 			h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file; ln -s file /link; echo 2 >/data/file")
 			was := look(t, h, "web")

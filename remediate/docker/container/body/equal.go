@@ -46,6 +46,10 @@ func normal(field string, v any) any {
 		if v == false {
 			return nil
 		}
+	case "HostConfig.NetworkMode":
+		if v == "default" {
+			return bridge // which engines from 25 on write instead
+		}
 	case "HostConfig.Links":
 		return links(v)
 	}

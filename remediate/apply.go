@@ -76,19 +76,44 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (Outcome, error) {
 	return *x.out, err
 }
 
-func (r *Runner) noneUnfinished() error {
-	gen, err := r.Store.Latest()
-	if errors.Is(err, journal.ErrNone) {
-		return nil
-	}
+// Ready says whether a plan could be applied now: it fails when another run is at work on the host or
+// an earlier one is unfinished.
+func (r *Runner) Ready(ctx context.Context) error {
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return err
 	}
-	if gen.Unfinished() {
-		return fmt.Errorf("%w: generation %d is %s; run docker-harden resume, or docker-harden rollback %d",
-			ErrUnfinished, gen.N, gen.State(), gen.N)
+	defer unlock()
+	return r.noneUnfinished()
+}
+
+func (r *Runner) noneUnfinished() error {
+	gen, _, err := unfinished(r.Store)
+	if err != nil || gen == nil {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w: generation %d is %s; run docker-harden resume, or docker-harden rollback %d",
+		ErrUnfinished, gen.N, gen.State(), gen.N)
+}
+
+// unfinished finds the newest generation that is unfinished, and those that are newer; nil is none. A
+// rollback that went through the newest generation can be stuck in one before it. It fails when the
+// newest cannot be read.
+func unfinished(store *journal.Store) (*journal.Generation, []*journal.Generation, error) {
+	all, err := store.List()
+	if err != nil || len(all) == 0 {
+		return nil, nil, err
+	}
+	slices.Reverse(all)
+	if all[0].Err != nil {
+		return nil, nil, all[0].Err
+	}
+	for i, gen := range all {
+		if gen.Err == nil && gen.Unfinished() {
+			return gen, all[:i], nil
+		}
+	}
+	return nil, nil, nil
 }
 
 // admit checks everything that can refuse a plan without touching the host.
@@ -212,13 +237,14 @@ func (r *Runner) rehearse(ctx context.Context, steps []plan.Step) error {
 	return nil
 }
 
-// forward makes steps in order. A step is never interrupted: a cancelled ctx is seen between steps.
+// forward makes steps in order and then proves the whole generation, also what an earlier run made of it. A step is never interrupted: a cancelled ctx is seen between steps.
 func (x *run) forward(ctx context.Context, steps []plan.Step, onFailure OnFailure) error {
-	for i, s := range steps {
-		x.index = i + 1
+	all := x.gen.Begin.Steps
+	for _, s := range steps {
+		x.index = len(x.out.Done) + 1
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w after %d of %d steps: run docker-harden resume to finish, or docker-harden rollback %d to undo: %w",
-				ErrInterrupted, i, len(steps), x.gen.N, context.Cause(ctx))
+				ErrInterrupted, len(x.out.Done), len(all), x.gen.N, context.Cause(ctx))
 		}
 		if err := x.do(context.WithoutCancel(ctx), s); err != nil {
 			x.out.Failed = append(x.out.Failed, s.ID)
@@ -226,7 +252,7 @@ func (x *run) forward(ctx context.Context, steps []plan.Step, onFailure OnFailur
 		}
 		x.out.Done = append(x.out.Done, s.ID)
 	}
-	return x.verify(context.WithoutCancel(ctx), steps)
+	return x.verify(context.WithoutCancel(ctx), all)
 }
 
 func (x *run) do(ctx context.Context, s plan.Step) error {

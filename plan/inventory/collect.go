@@ -100,6 +100,7 @@ type collector struct {
 // observed is one container under observation.
 type observed struct {
 	container Container
+	search    string // PATH of its environment
 	meter     *meter
 	gone      bool
 }

@@ -42,7 +42,10 @@ type Inspect struct {
 	Created string `json:"Created"`
 	Image   string `json:"Image"` // image id
 	Driver  string `json:"Driver"`
-	State   struct {
+	// Path and Args are the command line the container is started with. Args may hold secrets.
+	Path  string   `json:"Path"`
+	Args  []string `json:"Args"`
+	State struct {
 		Status     string  `json:"Status"` // created, running, paused, restarting, exited, dead
 		Running    bool    `json:"Running"`
 		Paused     bool    `json:"Paused"`
@@ -157,6 +160,8 @@ type Owner struct {
 // Proc is the truth of the kernel for a running container. Everything is read from /proc of the
 // engine's pid namespace; nothing is executed in the container.
 type Proc struct {
+	// Entry is the program that a new container like this one would start with; nil: not looked at.
+	Entry *Executable `json:"entry,omitempty"`
 	// Init is the container's first process.
 	Init Process `json:"init"`
 	// All are every process in the container's cgroup at the time of reading, Init included.
@@ -170,6 +175,15 @@ type Proc struct {
 	PidsLimit   *int64 `json:"pids_limit"`
 	CPUShares   *int64 `json:"cpu_shares"` // cgroup v1 cpu.shares, or the v2 weight converted to shares
 	AppArmor    string `json:"apparmor,omitempty"`
+}
+
+// Executable is the file a container starts with, found inside the container as the runtime finds
+// it, and through launchers such as tini. What a shell or a script goes on to start is not seen.
+type Executable struct {
+	Path     string `json:"path"` // inside the container; as configured where it was not found
+	Setuid   bool   `json:"setuid"`
+	FileCaps bool   `json:"file_caps"`
+	Problem  string `json:"problem,omitempty"` // why Setuid and FileCaps are not known
 }
 
 // Process is one process of a container.

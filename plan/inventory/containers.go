@@ -55,6 +55,10 @@ func (c *collector) inspect(ctx context.Context, o *observed) error {
 	if err == nil {
 		o.container.Raw = trimRaw(raw)
 		err = o.container.take(answer)
+		o.search = defaultSearch
+		if answer.Config != nil {
+			o.search = searchPath(answer.Config.Env)
+		}
 	}
 	if stop := canceled(ctx, err); stop != nil {
 		return stop
@@ -96,6 +100,8 @@ func (c *collector) observe(o *observed) {
 	}
 	if x.Proc, err = c.proc.read(pid, groups); err != nil {
 		x.ProcProblem = ended(err)
+	} else {
+		x.Proc.Entry = c.proc.entry(pid, &x.Inspect, o.search)
 	}
 	if o.meter, err = c.proc.newMeter(groups); err == nil {
 		err = o.meter.sample(time.Now())

@@ -48,6 +48,10 @@ func TestFromOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if e := web.Proc.Entry; e == nil || e.Path != "/bin/sh" || e.Problem != "" {
+		t.Errorf("it starts with %+v", e)
+	}
+	proc.Entry = web.Proc.Entry // one process does not tell
 	if diff := cmp.Diff(web.Proc, proc); diff != "" {
 		t.Errorf("ReadProc differs from Collect:\n%s", diff)
 	}

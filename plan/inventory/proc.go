@@ -195,10 +195,7 @@ func (r *procReader) executable(p *Process) error {
 		return nil
 	}
 	p.Setuid = info.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0
-	switch _, err := unix.Getxattr(link, "security.capability", nil); {
-	case err == nil:
-		p.FileCaps = true
-	case !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP):
+	if p.FileCaps, err = hasFileCaps(link); err != nil {
 		p.ExeProblem = explain(err).Error()
 	}
 	return nil

@@ -18,6 +18,7 @@ func (c *Container) take(answer container.InspectResponse) error {
 	c.ID, c.Name = answer.ID, strings.TrimPrefix(answer.Name, "/")
 	i := &c.Inspect
 	i.Created, i.Image, i.Driver = answer.Created, answer.Image, answer.Driver
+	i.Path, i.Args = answer.Path, answer.Args
 	i.RestartCount, i.AppArmorProfile = answer.RestartCount, answer.AppArmorProfile
 	i.GraphDriver.Name, i.GraphDriver.Data = answer.GraphDriver.Name, answer.GraphDriver.Data
 	i.takeState(answer.State)

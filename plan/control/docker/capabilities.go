@@ -115,10 +115,10 @@ func viewCaps(c *inventory.Container, p profile.Params) capView {
 }
 
 // usesNone reports whether a container surely runs without any capability: it starts as another
-// user than root, no process holds one in any set, and no executable could give one. What could not
-// be looked at counts as a no.
+// user than root, no process holds one in any set, and no executable could give one, nor could the one
+// it starts with, which may have run another since. What could not be looked at counts as a no.
 func usesNone(c *inventory.Container) bool {
-	if rootUser(c.Inspect.Config.User) || !running(c) || !seen(c) {
+	if rootUser(c.Inspect.Config.User) || !running(c) || !seen(c) || entryGives(c) != "" || entryUnseen(c) != "" {
 		return false
 	}
 	return len(which(c, func(p inventory.Process) bool {
@@ -140,7 +140,11 @@ func capEvidence(c *inventory.Container, v capView) []plan.Evidence {
 	for _, p := range c.Proc.All {
 		eff |= p.CapEff
 	}
-	return append(out, evidence("CapBnd", sourceStatus, "%016x", v.bnd), evidence("CapEff", sourceStatus, "%016x", eff))
+	out = append(out, evidence("CapBnd", sourceStatus, "%016x", v.bnd), evidence("CapEff", sourceStatus, "%016x", eff))
+	if gives := entryGives(c); gives != "" {
+		out = append(out, evidence("entry", sourceEntry, "%s", gives))
+	}
+	return out
 }
 
 // capRisk is medium for more than level 1 drops and for what rests on having looked once, and high where a program is seen that is known to need one.
@@ -156,10 +160,13 @@ func capRisk(c *inventory.Container, dropped []string, v capView) plan.Risk {
 	if !seen(c) {
 		return risk
 	}
-	for _, p := range c.Proc.All {
-		for _, name := range capUsers[p.Name] {
+	if e := c.Proc.Entry; e != nil && e.FileCaps {
+		risk = risk.Raise(plan.RiskHigh, fmt.Sprintf("%s has file capabilities: it does not start any more if one of those is dropped", plainName(e.Path)))
+	}
+	for _, program := range programs(c) {
+		for _, name := range capUsers[program] {
 			if slices.Contains(dropped, name) {
-				risk = risk.Raise(plan.RiskHigh, fmt.Sprintf("%s is known to fail without %s: keep it with %s", p.Name, name,
+				risk = risk.Raise(plan.RiskHigh, fmt.Sprintf("%s is known to fail without %s: keep it with %s", program, name,
 					answerContainer(c, "docker/capabilities", fmt.Sprintf("keep: [%s]", name))))
 			}
 		}

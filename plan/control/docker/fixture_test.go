@@ -177,6 +177,7 @@ func ordinaryContainer(name string) inventory.Container {
 	c.Inspect.HostConfig.NetworkMode, c.Inspect.HostConfig.IpcMode = "default", "private"
 	c.Inspect.HostConfig.RestartPolicy.Name = "no"
 	c.Proc = &inventory.Proc{
+		Entry:       &inventory.Executable{Path: "/usr/bin/service"},
 		Init:        inventory.Process{PID: 1000, Name: "service", Exe: "/usr/bin/service", Seccomp: 2, CapEff: defaults, CapPrm: defaults, CapBnd: defaults},
 		MemoryLimit: unlimited(), PidsLimit: unlimited(), CPUShares: &normal,
 	}

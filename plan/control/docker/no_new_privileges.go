@@ -69,15 +69,24 @@ func judgeNoNewPrivileges(_ *inventory.Host, c *inventory.Container, p profile.P
 // guardNoNewPrivileges asks before the option is set where something was seen that needs privileges.
 func guardNoNewPrivileges(c *inventory.Container, conf noNewPrivs, p profile.Params, f plan.Finding) plan.Finding {
 	var why []string
+	needs := func(source, format string, args ...any) {
+		why = append(why, fmt.Sprintf(format, args...))
+		f.Evidence = append(f.Evidence, evidence("needs privileges", source, format, args...))
+	}
 	if conf.Off {
-		why = append(why, "no-new-privileges:false was set on purpose")
+		needs(sourceInspect, "no-new-privileges:false was set on purpose")
 	}
 	if seen(c) {
+		if gives := entryGives(c); gives != "" {
+			needs(sourceEntry, "%s", gives)
+		} else if unseen := entryUnseen(c); unseen != "" {
+			f.Risk = f.Risk.Raise(plan.RiskMedium, unseen)
+		}
 		if list := elevating(c); len(list) > 0 {
-			why = append(why, fmt.Sprintf("the executable of %s is setuid or has file capabilities", named(list)))
+			needs(sourceExe, "the executable of %s is setuid or has file capabilities", named(list))
 		}
 		if list := gained(c); len(list) > 0 {
-			why = append(why, fmt.Sprintf("%s holds privileges although the container starts as %s", named(list), plainName(c.Inspect.Config.User)))
+			needs(sourceStatus, "%s holds privileges although the container starts as %s", named(list), plainName(c.Inspect.Config.User))
 		}
 		if list := opaque(c); len(list) > 0 {
 			f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("whether the executable of %s is setuid could not be seen: %s", named(list), list[0].ExeProblem))
@@ -85,9 +94,6 @@ func guardNoNewPrivileges(c *inventory.Container, conf noNewPrivs, p profile.Par
 	}
 	if !rootUser(c.Inspect.Config.User) && len(why) == 0 {
 		f.Risk = f.Risk.Raise(plan.RiskMedium, "a setuid helper that runs only now and then was maybe not seen")
-	}
-	for _, reason := range why {
-		f.Evidence = append(f.Evidence, evidence("needs privileges", sourceStatus, "%s", reason))
 	}
 	switch {
 	case len(why) == 0:

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"docker-harden/plan"
@@ -13,6 +14,8 @@ const (
 	sourceStatus  = "/proc/PID/status"
 	sourceCgroup  = "cgroup"
 	sourceInspect = "inspect"
+	sourceExe     = "/proc/PID/exe"
+	sourceEntry   = "/proc/PID/root"
 )
 
 // notRunning is said behind every verdict that rests on configuration alone.
@@ -93,4 +96,45 @@ func elevating(c *inventory.Container) []inventory.Process {
 // opaque are the processes whose executable could not be looked at.
 func opaque(c *inventory.Container) []inventory.Process {
 	return which(c, func(p inventory.Process) bool { return p.ExeProblem != "" })
+}
+
+// entryGives says what the file that the container starts with gives to whoever starts it; empty
+// when it gives nothing or could not be looked at. What runs now no longer shows it.
+func entryGives(c *inventory.Container) string {
+	if c.Proc == nil || c.Proc.Entry == nil || c.Proc.Entry.Problem != "" {
+		return ""
+	}
+	e := c.Proc.Entry
+	switch {
+	case e.Setuid && e.FileCaps:
+		return fmt.Sprintf("it starts with %s, which is setuid and has file capabilities", plainName(e.Path))
+	case e.Setuid:
+		return fmt.Sprintf("it starts with %s, which is setuid", plainName(e.Path))
+	case e.FileCaps:
+		return fmt.Sprintf("it starts with %s, which has file capabilities", plainName(e.Path))
+	}
+	return ""
+}
+
+// entryUnseen says why the file that a running container starts with is not known; empty when it is.
+func entryUnseen(c *inventory.Container) string {
+	switch e := c.Proc.Entry; {
+	case e == nil:
+		return "whether it starts with a setuid program was not looked at"
+	case e.Problem != "":
+		return fmt.Sprintf("whether it starts with a setuid program could not be seen: %s: %s", plainName(e.Path), e.Problem)
+	}
+	return ""
+}
+
+// programs are the names of the program a container starts with and of those that run in it.
+func programs(c *inventory.Container) []string {
+	var names []string
+	if c.Proc.Entry != nil {
+		names = append(names, path.Base(c.Proc.Entry.Path))
+	}
+	for _, p := range c.Proc.All {
+		names = append(names, p.Name)
+	}
+	return names
 }

@@ -15,7 +15,7 @@ type ResumeRequest struct {
 	Basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
 }
 
-// Resume finishes the newest generation if it is unfinished: an apply that was interrupted goes on
+// Resume finishes the newest unfinished generation: an apply that was interrupted goes on
 // forward, one that had begun to roll back goes on back. It says which in Outcome.State.
 // With nothing unfinished it does nothing and returns journal.ErrNone.
 func (r *Runner) Resume(ctx context.Context, q ResumeRequest) (Outcome, error) {
@@ -24,13 +24,15 @@ func (r *Runner) Resume(ctx context.Context, q ResumeRequest) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer unlock()
-	gen, err := r.Store.Latest()
+	gen, newer, err := unfinished(r.Store)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if !gen.Unfinished() {
-		return Outcome{Generation: gen.N, State: string(gen.State())},
-			fmt.Errorf("%w: generation %d is %s; there is nothing to resume", journal.ErrNone, gen.N, gen.State())
+	if gen == nil {
+		return Outcome{}, fmt.Errorf("%w: no apply is unfinished; there is nothing to resume", journal.ErrNone)
+	}
+	if err := standsAlone(gen, nil, newer); err != nil {
+		return Outcome{Generation: gen.N}, err
 	}
 	j, err := r.Store.Reopen(gen.N)
 	if err != nil {
@@ -46,6 +48,7 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 	if err := x.journal.Write(journal.Resumed, "", nil); err != nil {
 		return err
 	}
+	x.raise(context.WithoutCancel(ctx))
 	if x.gen.GoingBack() {
 		if err := x.undo(context.WithoutCancel(ctx), x.gen.GoingBackOnly(), RollbackRequest{Basis: q.Basis}); err != nil {
 			return fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
@@ -64,7 +67,8 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 		}
 	}
 	// A half-done step is undone first and then made whole: one way through each handler, not two.
-	for _, s := range half {
+	for i, s := range half {
+		x.index = i + 1
 		if err := x.undoStep(context.WithoutCancel(ctx), x.gen, s, RollbackRequest{Basis: q.Basis}); err != nil {
 			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
 		}

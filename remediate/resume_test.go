@@ -27,9 +27,24 @@ func TestInterruptThenResumeOrRollback(t *testing.T) {
 		return g
 	}
 	g := interrupted(t)
+	var proven []string
+	g.Verify = func(_ context.Context, steps []plan.Step) ([]plan.Finding, error) {
+		for _, s := range steps {
+			proven = append(proven, s.ID)
+		}
+		return nil, nil
+	}
+	g.events = nil
 	out, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis})
-	if err != nil || !slices.Equal(out.Done, []string{"daemon", "container/cache", "container/web"}) {
+	whole := []string{"daemon", "container/cache", "container/web"}
+	if err != nil || !slices.Equal(out.Done, whole) {
 		t.Errorf("resume: %v %+v", err, out)
+	}
+	if !slices.Equal(proven, whole) {
+		t.Errorf("proven %q: what was made before the interruption counts too", proven)
+	}
+	if e := g.events[0]; e.Index != 2 || e.Total != 3 {
+		t.Errorf("the first step of the rest is told as %d/%d", e.Index, e.Total)
 	}
 	g.state(t, 1, journal.StateApplied)
 	if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); !errors.Is(err, journal.ErrNone) {

@@ -35,11 +35,14 @@ func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, erro
 		return Outcome{}, err
 	}
 	defer unlock()
-	gen, err := r.revertible(q)
+	gen, newer, err := r.revertible(q)
 	if err != nil {
 		return Outcome{}, err
 	}
 	only, err := chosen(gen, q.Targets)
+	if err == nil && !q.Force {
+		err = standsAlone(gen, only, newer)
+	}
 	if err != nil {
 		return Outcome{Generation: gen.N}, err
 	}
@@ -48,6 +51,7 @@ func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, erro
 		return Outcome{Generation: gen.N}, err
 	}
 	x := r.begin(gen, j, 0)
+	x.raise(context.WithoutCancel(ctx))
 	err = x.undo(context.WithoutCancel(ctx), only, q)
 	x.close()
 	if err != nil {
@@ -56,37 +60,37 @@ func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, erro
 	return *x.out, err
 }
 
-// revertible finds the generation to undo and refuses one that a newer generation stands on.
-func (r *Runner) revertible(q RollbackRequest) (*journal.Generation, error) {
+// revertible finds the generation to undo, and those that are newer.
+func (r *Runner) revertible(q RollbackRequest) (gen *journal.Generation, newer []*journal.Generation, err error) {
 	all, err := r.Store.List()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Reverse(all)
-	var newer []*journal.Generation
-	for _, gen := range all {
+	for i, gen := range all {
 		if gen.Err != nil && (q.Generation == 0 || q.Generation == gen.N) {
-			return nil, gen.Err
+			return nil, nil, gen.Err
 		}
 		if q.Generation == gen.N || q.Generation == 0 && len(gen.UndoOrder()) > 0 {
-			return gen, standsAlone(gen, newer, q)
+			return gen, all[:i], nil
 		}
-		newer = append(newer, gen)
 	}
 	if q.Generation == 0 {
-		return nil, fmt.Errorf("%w: nothing was applied that is not rolled back already", journal.ErrNone)
+		return nil, nil, fmt.Errorf("%w: nothing was applied that is not rolled back already", journal.ErrNone)
 	}
-	return nil, fmt.Errorf("%w: there is no generation %d; docker-harden history lists them", journal.ErrNone, q.Generation)
+	return nil, nil, fmt.Errorf("%w: there is no generation %d; docker-harden history lists them", journal.ErrNone, q.Generation)
 }
 
-func standsAlone(gen *journal.Generation, newer []*journal.Generation, q RollbackRequest) error {
-	if q.Force {
-		return nil
-	}
+// standsAlone refuses steps that a newer generation stands on, or may stand on; only limits it to these ids.
+func standsAlone(gen *journal.Generation, only []string, newer []*journal.Generation) error {
 	for _, n := range newer {
+		if n.Err != nil {
+			return fmt.Errorf("%w: generation %d is newer and cannot be read, so what it changed is not known; --force rolls back %d all the same: %w",
+				ErrRefused, n.N, gen.N, n.Err)
+		}
 		for _, s := range n.UndoOrder() {
 			for _, mine := range gen.UndoOrder() {
-				if s.ID == mine.ID {
+				if s.ID == mine.ID && (only == nil || slices.Contains(only, s.ID)) {
 					return fmt.Errorf("%w: generation %d changed %s after generation %d; roll back %d first", ErrRefused, n.N, s.ID, gen.N, n.N)
 				}
 			}
@@ -120,6 +124,9 @@ func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error 
 	if only != nil {
 		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(only, s.ID) })
 	}
+	if x.down { // its own configuration may be why
+		slices.SortStableFunc(steps, func(a, b plan.Step) int { return engineFirst(a) - engineFirst(b) })
+	}
 	x.total = len(steps)
 	var failures *multierror.Error
 	if only == nil {
@@ -145,6 +152,13 @@ func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error 
 	return nil
 }
 
+func engineFirst(s plan.Step) int {
+	if s.Resource.Kind == plan.ResourceDaemon {
+		return 0
+	}
+	return 1
+}
+
 func (x *run) undoStep(ctx context.Context, gen *journal.Generation, s plan.Step, q RollbackRequest) error {
 	h, err := x.handler(s)
 	if err != nil {
@@ -156,9 +170,10 @@ func (x *run) undoStep(ctx context.Context, gen *journal.Generation, s plan.Step
 	// needs was written before the change, and undoing twice is as good as once.
 	unrecorded := x.journal.Write(journal.Undoing, s.ID, nil)
 	state := gen.Step(s.ID)
+	before := lookBefore(ctx, s, q)
 	restored, err := h.Undo(ctx, s, Record{Undo: state.Undo, Notes: state.Notes, Exact: q.Exact, Force: q.Force})
 	if err == nil && restored.How == plan.Exact {
-		err = proveBasis(ctx, s, q)
+		err = proveBasis(ctx, s, q, before)
 	}
 	if err != nil {
 		return x.undoFailed(s, start, err)
@@ -180,8 +195,22 @@ func (x *run) undoFailed(s plan.Step, start time.Time, cause error) error {
 	return errors.Join(err, x.journal.WriteError(journal.UndoFailed, s.ID, cause))
 }
 
-// proveBasis compares the resource with what the plan saw before the step.
-func proveBasis(ctx context.Context, s plan.Step, q RollbackRequest) error {
+// lookBefore observes a resource before its undo, where the undo leaves alone what others changed since.
+// Nil is "not known", which excuses nothing.
+func lookBefore(ctx context.Context, s plan.Step, q RollbackRequest) plan.Basis {
+	if q.Basis == nil || q.Force || s.Kind != plan.KindUpdate && s.Kind != plan.KindFile {
+		return nil
+	}
+	before, ok, err := q.Basis(ctx, s.Resource)
+	if err != nil || !ok {
+		return nil
+	}
+	return before
+}
+
+// proveBasis compares the resource with what the plan saw before the step. A field that the step never
+// touched and that differed before the undo too is somebody else's, and stays.
+func proveBasis(ctx context.Context, s plan.Step, q RollbackRequest, before plan.Basis) error {
 	if q.Basis == nil || q.Force {
 		return nil
 	}
@@ -192,8 +221,18 @@ func proveBasis(ctx context.Context, s plan.Step, q RollbackRequest) error {
 	if !ok {
 		return fmt.Errorf("%s does not exist after its rollback", s.ID)
 	}
-	if moved := s.Basis.Moved(now); len(moved) > 0 {
+	moved := slices.DeleteFunc(s.Basis.Moved(now), func(field string) bool {
+		return before != nil && before[field] == now[field] && !touches(s, field)
+	})
+	if len(moved) > 0 {
 		return fmt.Errorf("%s is not as it was: %v differ from before the apply", s.ID, moved)
 	}
 	return nil
+}
+
+// touches says whether a step changes a field of its resource's basis.
+func touches(s plan.Step, field string) bool {
+	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
+		return c.Path == field || c.Path == "owner" && (field == "uid" || field == "gid")
+	})
 }

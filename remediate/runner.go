@@ -27,8 +27,12 @@ type Runner struct {
 	Events func(Event)
 	// Verify reads the host again and returns the findings of the steps' controls that do not hold.
 	Verify func(context.Context, []plan.Step) ([]plan.Finding, error)
-	Now    func() time.Time
-	Tool   string
+	// Raise, when set, starts an engine that is down, before a rollback or a resumed apply touches
+	// anything and while the host is locked: an engine that another run restarts is not down. Its error
+	// says why the engine stays down.
+	Raise func(context.Context) error
+	Now   func() time.Time
+	Tool  string
 }
 
 // lock takes the host's lock; the returned function gives it back.
@@ -70,6 +74,7 @@ type run struct {
 	out     *Outcome
 	index   int
 	total   int
+	down    bool // the engine does not start
 }
 
 func (r *Runner) begin(gen *journal.Generation, j *journal.Journal, total int) *run {
@@ -77,6 +82,9 @@ func (r *Runner) begin(gen *journal.Generation, j *journal.Journal, total int) *
 		Generation: gen.N, Journal: filepath.Join(gen.Dir, journal.FileName), Restored: map[string]Restored{},
 	}}
 }
+
+// raise starts an engine that is down.
+func (x *run) raise(ctx context.Context) { x.down = x.Raise != nil && x.Raise(ctx) != nil }
 
 // close ends a run: the outcome's state is what the journal on disk says.
 func (x *run) close() {

@@ -17,6 +17,8 @@ import (
 //
 // A change that cannot be made on this host, whatever its control, is taken out of the finding and
 // the reason put into Blocked (see the files recreate.go, owner.go and engine.go).
+// A container that is recreated keeps what no finding speaks of, against the engine's defaults
+// (privileges.go).
 func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []plan.Finding {
 	var all []judged
 	for i, c := range controls {
@@ -36,6 +38,7 @@ func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now tim
 	}
 	guardContainers(h, findings)
 	guardEngine(h, findings)
+	keepPrivileges(h, findings)
 	return findings
 }
 

@@ -48,9 +48,16 @@ func satisfy(t *testing.T, s scene) {
 		t.Fatal(err)
 	}
 	changed := map[plan.Resource][]string{}
+	before := mayGain(s.host)
 	for _, step := range p.Steps {
 		changed[step.Resource] = step.Controls
 		perform(t, s.host, step)
+	}
+	for name, may := range mayGain(s.host) {
+		i := slices.IndexFunc(p.Steps, func(step plan.Step) bool { return step.ID == "container/"+name })
+		if may != before[name] && !slices.Contains(p.Steps[i].Controls, "docker/no-new-privileges") {
+			t.Errorf("whether %s may gain privileges was %t and is %t, which nobody planned", name, before[name], may)
+		}
 	}
 	for _, f := range s.findings(t) {
 		if len(f.Changes) > 0 {
@@ -60,6 +67,17 @@ func satisfy(t *testing.T, s scene) {
 			t.Errorf("%s is %s on %s after its changes: %s", f.Control, f.Status, f.Resource, f.Message)
 		}
 	}
+}
+
+// mayGain says by name which running containers may gain privileges.
+func mayGain(h *inventory.Host) map[string]bool {
+	out := map[string]bool{}
+	for _, c := range h.Containers {
+		if c.Proc != nil {
+			out[c.Name] = !c.Proc.Init.NoNewPrivs
+		}
+	}
+	return out
 }
 
 // perform does one step on the model.
@@ -73,6 +91,22 @@ func perform(t *testing.T, h *inventory.Host, step plan.Step) {
 	case plan.ResourceContainer:
 		i := slices.IndexFunc(h.Containers, func(c inventory.Container) bool { return c.ID == step.Resource.ID })
 		changeContainer(t, &h.Containers[i], step)
+		if step.Kind == plan.KindRecreate {
+			takeDefault(h, &h.Containers[i])
+		}
+	}
+}
+
+// takeDefault gives a new container that says nothing of no-new-privileges the engine's default.
+func takeDefault(h *inventory.Host, c *inventory.Container) {
+	conf := control.ParseNoNewPrivs(c.Inspect.HostConfig.SecurityOpt)
+	if c.Proc == nil || conf.On || conf.Off {
+		return
+	}
+	on := string(h.Daemon.Keys[optNoNewPrivileges]) == "true" || len(h.Daemon.Flags[optNoNewPrivileges]) > 0
+	c.Proc.Init.NoNewPrivs = on
+	for i := range c.Proc.All {
+		c.Proc.All[i].NoNewPrivs = on
 	}
 }
 
@@ -187,7 +221,7 @@ func enforce(c *inventory.Container, set map[string]json.RawMessage) {
 			if slices.ContainsFunc(hc.SecurityOpt, seccompUnconfined) {
 				filter = 0
 			}
-			on := parseNoNewPrivs(hc.SecurityOpt).On
+			on := control.ParseNoNewPrivs(hc.SecurityOpt).On
 			each(func(p *inventory.Process) { p.Seccomp, p.NoNewPrivs = filter, p.NoNewPrivs || on })
 		}
 	}

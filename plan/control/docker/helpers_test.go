@@ -5,31 +5,8 @@ import (
 	"io/fs"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"docker-harden/plan/inventory"
 )
-
-func TestParseNoNewPrivs(t *testing.T) {
-	for name, c := range map[string]struct {
-		opts []string
-		want noNewPrivs
-	}{
-		"unset":        {nil, noNewPrivs{Others: []string{}}},
-		"bare":         {[]string{"no-new-privileges"}, noNewPrivs{On: true, Others: []string{}}},
-		"colon":        {[]string{"no-new-privileges:true"}, noNewPrivs{On: true, Others: []string{}}},
-		"equals":       {[]string{"no-new-privileges=1"}, noNewPrivs{On: true, Others: []string{}}},
-		"off":          {[]string{"no-new-privileges:false"}, noNewPrivs{Off: true, Others: []string{}}},
-		"last wins":    {[]string{"no-new-privileges", "label=disable", "no-new-privileges=false"}, noNewPrivs{Off: true, Others: []string{"label=disable"}}},
-		"last wins on": {[]string{"no-new-privileges:false", "no-new-privileges"}, noNewPrivs{On: true, Others: []string{}}},
-		"no value":     {[]string{"no-new-privileges:maybe"}, noNewPrivs{Others: []string{}}},
-		"others":       {[]string{"seccomp=no-new-privileges", "label=type:x"}, noNewPrivs{Others: []string{"seccomp=no-new-privileges", "label=type:x"}}},
-	} {
-		if diff := cmp.Diff(c.want, parseNoNewPrivs(c.opts)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-	}
-}
 
 func TestSeccompUnconfined(t *testing.T) {
 	for opt, want := range map[string]bool{

@@ -30,7 +30,7 @@ func noNewPrivileges() control.Control {
 
 func judgeNoNewPrivileges(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
 	opts := c.Inspect.HostConfig.SecurityOpt
-	conf := parseNoNewPrivs(opts)
+	conf := control.ParseNoNewPrivs(opts)
 	if running(c) && !seen(c) {
 		return unseen(c)
 	}
@@ -67,14 +67,14 @@ func judgeNoNewPrivileges(_ *inventory.Host, c *inventory.Container, p profile.P
 }
 
 // guardNoNewPrivileges asks before the option is set where something was seen that needs privileges.
-func guardNoNewPrivileges(c *inventory.Container, conf noNewPrivs, p profile.Params, f plan.Finding) plan.Finding {
+func guardNoNewPrivileges(c *inventory.Container, conf control.NoNewPrivs, p profile.Params, f plan.Finding) plan.Finding {
 	var why []string
 	needs := func(source, format string, args ...any) {
 		why = append(why, fmt.Sprintf(format, args...))
 		f.Evidence = append(f.Evidence, evidence("needs privileges", source, format, args...))
 	}
 	if conf.Off {
-		needs(sourceInspect, "no-new-privileges:false was set on purpose")
+		needs(sourceInspect, "no-new-privileges:false is set on it")
 	}
 	if seen(c) {
 		if gives := entryGives(c); gives != "" {

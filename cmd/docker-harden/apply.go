@@ -174,10 +174,11 @@ func (a *app) applyRequest(c *cli.Context, x *application, saved bool) (remediat
 
 // rehearse is apply --dry-run: it refuses what apply would refuse, and prints the plan.
 func (a *app) rehearse(c *cli.Context, x *application, q remediate.ApplyRequest) error {
-	runner, err := a.runner(c, x.engine, x.host, quietProgress{})
+	store, err := a.journals(c)
 	if err != nil {
 		return err
 	}
+	runner, _ := a.assemble(c, x.engine, x.host, quietProgress{}, store)
 	steps, err := runner.Check(c.Context, q)
 	if err != nil {
 		return a.explainStale(x, c.Args().First(), err)

@@ -31,10 +31,21 @@ func saveService(state string, s host.Service) error {
 	return writePrivate(filepath.Join(state, serviceFile), data, func([]byte) bool { return true })
 }
 
+// raiser gives a runner its way to start an engine, and tells when that does not help.
+func (a *app) raiser(c *cli.Context, e *engine) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := a.raise(ctx, c, e)
+		if err != nil {
+			a.note(c, "%s", clean(err.Error()))
+		}
+		return err
+	}
+}
+
 // raise starts an engine that is down, as it was started before: rollback works then too. The error
 // says why it is still down.
-func (a *app) raise(c *cli.Context, e *engine) error {
-	err := ping(c.Context, e)
+func (a *app) raise(ctx context.Context, c *cli.Context, e *engine) error {
+	err := ping(ctx, e)
 	if err == nil || !client.IsErrConnectionFailed(err) {
 		return nil // whoever asks next says what is wrong
 	}
@@ -47,18 +58,30 @@ func (a *app) raise(c *cli.Context, e *engine) error {
 		return fmt.Errorf("the engine is down: %w", err)
 	}
 	a.note(c, "The engine is down: starting it (%s).", clean(service.String()))
-	ctx, cancel := context.WithTimeout(c.Context, startWait)
+	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	if err := manager.Start(ctx); err != nil {
-		return fmt.Errorf("the engine is down and does not start: %w", err)
-	}
-	for {
-		if err = ping(ctx, e); err == nil {
+	// The first start may meet an engine that is still ending, and do nothing.
+	for range 2 {
+		if err = manager.Start(ctx); err != nil {
+			return fmt.Errorf("the engine is down and does not start: %w", err)
+		}
+		if err = answers(ctx, e, manager); err == nil {
 			return nil
 		}
-		status, serr := manager.Status(ctx)
+	}
+	return fmt.Errorf("the engine was started and does not answer: %w", err)
+}
+
+// answers waits until a started engine answers, or is seen to have ended.
+func answers(ctx context.Context, e *engine, m host.Manager) error {
+	for {
+		err := ping(ctx, e)
+		if err == nil {
+			return nil
+		}
+		status, serr := m.Status(ctx)
 		if ctx.Err() != nil || serr == nil && !status.Active {
-			return fmt.Errorf("the engine was started and does not answer: %w", errors.Join(err, serr))
+			return errors.Join(err, serr)
 		}
 		time.Sleep(time.Second / 5)
 	}

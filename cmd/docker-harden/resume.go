@@ -1,10 +1,11 @@
 package main
 
 import (
-	"errors"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"docker-harden/plan/profile"
 	"docker-harden/remediate"
 	"docker-harden/remediate/journal"
 )
@@ -22,26 +23,47 @@ Examples:
 }
 
 func (a *app) resume(c *cli.Context) error {
-	gen, err := a.generation(c, 0)
-	if errors.Is(err, journal.ErrNone) {
-		return a.nothing(c, "Nothing to resume: nothing was applied on this host.")
-	}
+	gen, err := a.unfinished(c)
 	if err != nil {
 		return err
 	}
-	if !gen.Unfinished() {
-		return a.nothing(c, "Nothing to resume: the newest generation is finished.")
+	if gen == nil {
+		return a.nothing(c, "Nothing to resume: no apply is unfinished on this host.")
 	}
-	prof, err := sameProfile(gen.Begin.Profile)
+	var prof *profile.Profile
+	if !gen.GoingBack() { // the way back needs no proof by profile
+		if prof, err = sameProfile(gen.Begin.Profile); err != nil {
+			return err
+		}
+	}
+	e, err := a.connect(c)
 	if err != nil {
 		return err
 	}
-	e, h, err := a.lookIfUp(c)
-	if err != nil {
-		return err
-	}
-	return a.work(c, e, h, func(r *remediate.Runner) (remediate.Outcome, error) {
+	return a.work(c, e, nil, func(r *remediate.Runner) (remediate.Outcome, error) {
+		r.Raise = a.raiser(c, e)
 		r.Verify = a.prover(c, e, prof)
 		return r.Resume(c.Context, remediate.ResumeRequest{OnFailure: remediate.RollbackOnFailure, Basis: a.basisNow(c, e)})
 	})
+}
+
+// unfinished is the newest generation that is unfinished, as the runner finds it; nil is none.
+func (a *app) unfinished(c *cli.Context) (*journal.Generation, error) {
+	store, err := a.journals(c)
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	for i, gen := range slices.Backward(all) {
+		switch {
+		case gen.Err != nil && i == len(all)-1:
+			return nil, gen.Err
+		case gen.Err == nil && gen.Unfinished():
+			return gen, nil
+		}
+	}
+	return nil, nil
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -86,31 +83,9 @@ func (a *app) rollback(c *cli.Context) error {
 		Generation: gen.N, Targets: c.StringSlice("target"), Exact: c.Bool("exact"), Force: c.Bool("force"), Basis: a.basisNow(c, e),
 	}
 	return a.work(c, e, nil, func(r *remediate.Runner) (remediate.Outcome, error) {
-		if err := a.raise(c, e); err != nil {
-			a.note(c, "%s", clean(err.Error()))
-			return engineFirst(c.Context, r, q, steps)
-		}
+		r.Raise = a.raiser(c, e)
 		return r.Rollback(c.Context, q)
 	})
-}
-
-// engineFirst rolls back with an engine that does not start: its own configuration, which may be
-// why, goes before the containers.
-func engineFirst(ctx context.Context, r *remediate.Runner, q remediate.RollbackRequest, steps []plan.Step) (remediate.Outcome, error) {
-	daemon := plan.Daemon().String()
-	if len(steps) < 2 || !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.ID == daemon }) {
-		return r.Rollback(ctx, q)
-	}
-	first := q
-	first.Targets = []string{daemon}
-	out, err := r.Rollback(ctx, first)
-	if err != nil {
-		return out, err
-	}
-	rest, err := r.Rollback(ctx, q)
-	rest.Undone = append(out.Undone, rest.Undone...)
-	maps.Copy(rest.Restored, out.Restored)
-	return rest, err
 }
 
 // undoable finds the generation a rollback means, as the runner does.

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,33 +16,23 @@ import (
 	"docker-harden/remediate/journal"
 )
 
-// frail is a handler whose undo of a container needs an engine, which only the undo of the daemon starts.
-type frail struct {
-	up    bool
-	order []string
-}
+// frail is a handler that does nothing.
+type frail struct{}
 
-func (f *frail) Prepare(context.Context, plan.Step) (json.RawMessage, error) {
+func (frail) Prepare(context.Context, plan.Step) (json.RawMessage, error) {
 	return json.RawMessage(`{}`), nil
 }
 
-func (f *frail) Do(context.Context, plan.Step, json.RawMessage, remediate.Log) error { return nil }
+func (frail) Do(context.Context, plan.Step, json.RawMessage, remediate.Log) error { return nil }
 
-func (f *frail) Undo(_ context.Context, s plan.Step, _ remediate.Record) (remediate.Restored, error) {
-	if s.ID == "daemon" {
-		f.up = true
-	}
-	if !f.up {
-		return remediate.Restored{}, errors.New("cannot reach the engine")
-	}
-	f.order = append(f.order, s.ID)
+func (frail) Undo(context.Context, plan.Step, remediate.Record) (remediate.Restored, error) {
 	return remediate.Restored{How: plan.Exact}, nil
 }
 
-func (f *frail) Commit(context.Context, plan.Step, remediate.Record) error { return nil }
+func (frail) Commit(context.Context, plan.Step, remediate.Record) error { return nil }
 
 // applied makes a generation of two steps in a fresh store.
-func applied(t *testing.T, h remediate.Handler) (*remediate.Runner, []plan.Step) {
+func applied(t *testing.T, h remediate.Handler) *remediate.Runner {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "state")
 	store, err := journal.Open(state)
@@ -72,35 +60,12 @@ func applied(t *testing.T, h remediate.Handler) (*remediate.Runner, []plan.Step)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, steps
-}
-
-// TestEngineFirst: with an engine that does not start, its configuration goes before the containers.
-func TestEngineFirst(t *testing.T) {
-	h := &frail{}
-	r, steps := applied(t, h)
-	out, err := engineFirst(t.Context(), r, remediate.RollbackRequest{Generation: 1}, steps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"daemon", "container/web"}
-	if !slices.Equal(h.order, want) || !slices.Equal(out.Undone, want) || len(out.Restored) != 2 {
-		t.Errorf("undone %q, told %q, restored %v", h.order, out.Undone, out.Restored)
-	}
-}
-
-func TestEngineFirstWithoutDaemon(t *testing.T) {
-	h := &frail{}
-	r, steps := applied(t, h)
-	_, err := engineFirst(t.Context(), r, remediate.RollbackRequest{Generation: 1, Targets: []string{"container/web"}}, steps[1:])
-	if !errors.Is(err, remediate.ErrRollbackIncomplete) {
-		t.Errorf("error %v; a target that was not asked for was rolled back: %q", err, h.order)
-	}
+	return r
 }
 
 // TestHideKept: the old container of a recreate is no part of the host; after its rollback it is.
 func TestHideKept(t *testing.T) {
-	r, _ := applied(t, &frail{up: true})
+	r := applied(t, frail{})
 	all, err := r.Store.List()
 	if err != nil {
 		t.Fatal(err)

@@ -56,21 +56,25 @@ func (a *app) look(ctx context.Context, c *cli.Context) (*engine, *inventory.Hos
 		return nil, nil, err
 	}
 	h, err := a.observe(ctx, c, e, e.Client)
-	return e, h, err
+	return e, h, a.busy(ctx, c, err)
 }
 
-// lookIfUp is look for commands that must also work while the engine is down.
-func (a *app) lookIfUp(c *cli.Context) (*engine, *inventory.Host, error) {
-	e, err := a.connect(c)
-	if err != nil {
-		return nil, nil, err
+// busy adds to an engine that does not answer what may well be the reason: a run that restarts it right
+// now, or one that was interrupted while it did.
+func (a *app) busy(ctx context.Context, c *cli.Context, err error) error {
+	if err == nil || !client.IsErrConnectionFailed(err) {
+		return err
 	}
-	h, err := a.observe(c.Context, c, e, e.Client)
-	if err != nil {
-		a.note(c, "The engine does not answer; going on with the rollback file alone.")
-		return e, nil, nil
+	store, serr := a.journals(c)
+	if serr != nil {
+		return err
 	}
-	return e, h, nil
+	r := &remediate.Runner{Store: store, Lock: a.lockPath()}
+	why := r.Ready(ctx)
+	if errors.Is(why, remediate.ErrLocked) || errors.Is(why, remediate.ErrUnfinished) {
+		return fmt.Errorf("%w\n%w", why, err)
+	}
+	return err
 }
 
 // observe reads a host through r, which may show less than the engine does.
@@ -110,14 +114,26 @@ func (a *app) runner(c *cli.Context, e *engine, h *inventory.Host, p progress) (
 	if err != nil {
 		return nil, err
 	}
-	engineHandler := &daemon.Handler{Engine: e.Client, Open: host.Open, StateDir: state}
-	if h != nil && h.Engine.Local {
-		engineHandler.Daemon = h.Daemon
-		if engineHandler.Service, err = host.Describe(h.Daemon, ""); err != nil {
-			a.note(c, "The engine cannot be restarted by this tool: %s", clean(err.Error()))
-		} else if err := saveService(state, engineHandler.Service); err != nil {
+	r, service := a.assemble(c, e, h, p, store)
+	if service.Manager != "" {
+		if err := saveService(state, service); err != nil {
 			return nil, err
 		}
+	}
+	return r, nil
+}
+
+// assemble makes a runner and writes nothing. The service is how the engine is started, if that is known.
+func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress, store *journal.Store) (*remediate.Runner, host.Service) {
+	engineHandler := &daemon.Handler{Engine: e.Client, Open: host.Open, StateDir: a.stateDir(c)}
+	if h == nil {
+		engineHandler.Observe = a.observer(c, e)
+	} else if h.Engine.Local {
+		service, err := host.Describe(h.Daemon, "")
+		if err != nil {
+			a.note(c, "The engine cannot be restarted by this tool: %s", clean(err.Error()))
+		}
+		engineHandler.Daemon, engineHandler.Service = h.Daemon, service
 	}
 	o := container.Options{Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
 	recreator := &container.Recreator{Engine: e.Client, Options: o}
@@ -128,7 +144,19 @@ func (a *app) runner(c *cli.Context, e *engine, h *inventory.Host, p progress) (
 		},
 		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),
 		Events: p.event, Now: time.Now, Tool: toolVersion(),
-	}, nil
+	}, engineHandler.Service
+}
+
+// observer looks at an engine that was not looked at before, or was restarted since.
+func (a *app) observer(c *cli.Context, e *engine) func(context.Context) (inventory.Daemon, host.Service, error) {
+	return func(ctx context.Context) (inventory.Daemon, host.Service, error) {
+		h, err := a.observe(ctx, c, e, e.Client)
+		if err != nil {
+			return inventory.Daemon{}, host.Service{}, err
+		}
+		service, err := host.Describe(h.Daemon, "")
+		return h.Daemon, service, err
+	}
 }
 
 // journals opens the generations of this host to read them.

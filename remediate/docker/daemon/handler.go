@@ -19,6 +19,9 @@ type Handler struct {
 	Daemon inventory.Daemon
 	// Service is how the engine is started; Prepare keeps it for Undo.
 	Service host.Service
+	// Observe, when set, looks at the engine anew for a Prepare that finds Daemon's process gone: a resumed
+	// apply has restarted it, or started it, on its way.
+	Observe func(context.Context) (inventory.Daemon, host.Service, error)
 	// Open gives the manager of a service; host.Open.
 	Open func(host.Service) (host.Manager, error)
 	// StateDir is where the handler remembers what the engine acts on, for [Effective].

@@ -29,6 +29,9 @@ func (h *Handler) Prepare(ctx context.Context, step plan.Step) (json.RawMessage,
 }
 
 func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
+	if err := h.renew(ctx); err != nil {
+		return memo{}, err
+	}
 	if err := h.checkStep(step); err != nil {
 		return memo{}, err
 	}
@@ -74,6 +77,22 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 		return m, refuseRemoval(m.Containers)
 	}
 	return m, nil
+}
+
+// renew replaces an observation whose process is gone.
+func (h *Handler) renew(ctx context.Context) error {
+	if h.Observe == nil {
+		return nil
+	}
+	if _, ok := processOf(h.Daemon.PID); ok {
+		return nil
+	}
+	d, service, err := h.Observe(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot look at the engine again: %w", err)
+	}
+	h.Daemon, h.Service = d, service
+	return nil
 }
 
 // checkStep refuses what the handler cannot do, and an engine that cannot be judged.

@@ -30,7 +30,7 @@ func (r *Recreator) baseline(ctx context.Context, a *api, c *state) (baseline, e
 		return baseline{}, err
 	}
 	b := baseline{proc: p, healthy: c.health() == healthy, ports: answering(ctx, c), lines: make(map[string]bool)}
-	for _, line := range complaints(a.logTail(ctx, c, logLines)) {
+	for _, line := range c.complaints(a.logTail(ctx, c, logLines)) {
 		b.lines[line] = true
 	}
 	return b, nil
@@ -120,7 +120,7 @@ func risen(before, after *inventory.Proc) string {
 	is := users(after)
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		if ids := was[name]; len(ids) > 0 && !slices.Contains(ids, 0) && slices.Contains(is[name], 0) {
-			return fmt.Sprintf("%s ran as user %d%s", clean(name, maxMessage), ids[0], nowRoot)
+			return fmt.Sprintf("runs %s, which ran as user %d%s", clean(name, maxMessage), ids[0], nowRoot)
 		}
 	}
 	return ""

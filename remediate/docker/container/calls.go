@@ -44,6 +44,7 @@ type state struct {
 		Hostname    string            `json:"Hostname"`
 		WorkingDir  string            `json:"WorkingDir"`
 		Labels      map[string]string `json:"Labels"`
+		Env         []string          `json:"Env"`
 		Tty         bool              `json:"Tty"`
 		StopTimeout *int              `json:"StopTimeout"`
 		Healthcheck *healthcheck      `json:"Healthcheck"`
@@ -108,7 +109,7 @@ type policy struct {
 	MaximumRetryCount int    `json:"MaximumRetryCount"`
 }
 
-func (s *state) name() string { return s.Name[min(1, len(s.Name)):] }
+func (c *state) name() string { return c.Name[min(1, len(c.Name)):] }
 
 // inspect describes a container by id or name; nil without an error when there is none.
 func (a *api) inspect(ctx context.Context, ref string) (*state, error) {

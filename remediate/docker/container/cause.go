@@ -36,19 +36,18 @@ func (e *GateError) Error() string {
 
 const (
 	logLines    = 200
-	maxLogLine  = 200
 	needsRights = `operation not permitted|permission denied|eperm|eacces|not allowed`
 )
 
 // complaint finds log lines that speak of missing rights or resources.
 var complaint = regexp.MustCompile(`(?i)` + needsRights + `|read-only file system|erofs|resource temporarily unavailable|cannot fork|can't fork|out of memory|cannot allocate memory|effective uid is not 0|must be setuid`)
 
-// complaints are the lines of a log that complain, cleaned.
-func complaints(lines [][]byte) []string {
+// complaints are the lines of a container's log that complain, fit to print.
+func (c *state) complaints(lines [][]byte) []string {
 	var out []string
 	for _, line := range lines {
 		if complaint.Match(line) {
-			out = append(out, clean(string(line), maxLogLine))
+			out = append(out, c.printable(string(line)))
 		}
 	}
 	return out
@@ -91,7 +90,7 @@ func (x *swap) failure(ctx context.Context, what string) error {
 	lines := x.a.logTail(ctx, x.new, logLines)
 	said := x.newComplaints(ctx)
 	if len(lines) > 0 {
-		e.LogLine = clean(string(lines[len(lines)-1]), maxLogLine)
+		e.LogLine = x.new.printable(string(lines[len(lines)-1]))
 	}
 	x.explain(e, said)
 	return e

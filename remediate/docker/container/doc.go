@@ -6,5 +6,10 @@
 // restart takes. Requests are the engine's own JSON, edited and never passed through Go structs, so
 // that fields this program does not know survive.
 //
+// The old container stays until Commit. One that Docker Compose made is the exception: Compose finds
+// containers by their labels, so "docker compose start" would start the old one beside the new one. It
+// is removed as the last act of the step, which is why its writable layer must be empty; Undo makes
+// it again from the record, with its volumes, and with a new id.
+//
 // There is no API promise before v1.
 package container

@@ -62,7 +62,7 @@ func TestGateFailures(t *testing.T) {
 			changes: []plan.Change{change("CapDrop", "null", `["CAP_NET_RAW"]`)},
 		},
 		{
-			name: "risen", cap: "SETUID", cause: "capability SETUID", what: "sleep ran as user 1234 and now runs as root",
+			name: "risen", cap: "SETUID", cause: "capability SETUID", what: "sleep, which ran as user 1234 and now runs as root",
 			run:     []string{h.Image(t, "busybox"), "sh", "-c", `printf 'x:x:1234:1234::/:/bin/sh\n' >>/etc/passwd; su x -c 'exec sleep 999' 2>/dev/null || exec sleep 999`},
 			changes: []plan.Change{change("CapDrop", "null", `["CAP_SETUID","CAP_SETGID"]`)},
 		},

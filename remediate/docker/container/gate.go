@@ -12,19 +12,25 @@ const (
 	pollEvery = 100 * time.Millisecond
 	// patience is how long a port may take to answer again; slow programs need a minute.
 	patience = time.Minute
+	// startTime is how long a program may take to become what it was: an entry script runs as root
+	// first, and workers come after their master.
+	startTime = 10 * time.Second
+	// readTime is how long the kernel's answers may lag behind while processes come and go.
+	readTime = 2 * time.Second
 )
+
+// doubt is something that is not as it should be yet, and how long it may stay so.
+type doubt struct {
+	what string
+	wait time.Duration
+}
 
 // gate returns when the new container is seen to serve as the old one did, with the planned settings
 // in the kernel. What cannot get better (an exit, a restart) fails at once, what may (a health check,
 // a port) is waited for.
 func (x *swap) gate(ctx context.Context) error {
 	began := time.Now()
-	limit := x.r.Options.stable() + min(patience, x.r.Options.healthTimeout())
-	if x.before.healthy {
-		limit = max(limit, x.r.Options.stable()+x.healthTime())
-	}
-	var started string
-	told := ""
+	var started, told string
 	for {
 		if err := x.refresh(ctx, x.new.ID); err != nil {
 			return err
@@ -35,22 +41,17 @@ func (x *swap) gate(ctx context.Context) error {
 		if broken := x.broken(started, began); broken != "" {
 			return x.failure(ctx, broken)
 		}
-		pending := ""
-		if time.Since(began) >= x.r.Options.stable() || x.rec.Paused {
-			var err error
-			if pending, err = x.pending(ctx); err != nil {
-				return err
-			}
-			if pending == "" {
+		if stable := time.Since(began) - x.r.Options.stable(); stable >= 0 || x.rec.Paused {
+			d := x.doubt(ctx)
+			switch {
+			case d.what == "":
 				return nil
+			case stable > min(d.wait, x.r.Options.healthTimeout()):
+				return x.failure(ctx, d.what)
+			case d.what != told:
+				x.log.Progress("waiting: " + d.what)
+				told = d.what
 			}
-			if time.Since(began) > limit {
-				return x.failure(ctx, pending)
-			}
-		}
-		if pending != told && pending != "" {
-			x.log.Progress("waiting: " + pending)
-			told = pending
 		}
 		select {
 		case <-ctx.Done():
@@ -101,38 +102,38 @@ func (x *swap) broken(started string, began time.Time) string {
 	return ""
 }
 
-// pending says what is not as it should be yet.
-func (x *swap) pending(ctx context.Context) (string, error) {
+// doubt says what is not as it should be yet.
+func (x *swap) doubt(ctx context.Context) doubt {
 	p, err := x.r.proc(x.new)
 	if err != nil {
-		return "its processes could not be read: " + err.Error(), nil
+		return doubt{"its processes could not be read: " + clean(err.Error(), maxMessage), readTime}
 	}
 	if wrong := truth(x.old, x.new, x.before.proc, p, x.rec.New.Changed); len(wrong) > 0 {
-		return strings.Join(wrong, "; "), nil
+		return doubt{"is not as planned: " + strings.Join(wrong, "; "), readTime}
 	}
 	if x.rec.Paused {
-		return "", nil // it stands still: nothing more can be seen of it
+		return doubt{} // it stands still: nothing more can be seen of it
 	}
 	if name := risen(x.before.proc, p); name != "" {
-		return name, nil
+		return doubt{name, startTime}
 	}
 	if name := missing(x.before.proc, p); name != "" && len(x.newComplaints(ctx)) > 0 {
-		return name + " is not running any more, and the log complains", nil
+		return doubt{"lost " + name + ", which ran before, and its log complains", startTime}
 	}
 	if x.before.healthy && x.new.health() != healthy {
-		return "its health check says " + x.new.health(), nil
+		return doubt{"is not healthy yet: its health check says " + x.new.health(), x.healthTime()}
 	}
 	for _, port := range x.before.ports {
 		if !x.new.answers(ctx, port) {
-			return "port " + port + " does not answer, and did before", nil
+			return doubt{"does not answer on port " + port + ", and did before", patience}
 		}
 	}
-	return "", nil
+	return doubt{}
 }
 
 func (x *swap) newComplaints(ctx context.Context) []string {
 	var fresh []string
-	for _, line := range complaints(x.a.logTail(ctx, x.new, logLines)) {
+	for _, line := range x.new.complaints(x.a.logTail(ctx, x.new, logLines)) {
 		if !x.before.lines[line] {
 			fresh = append(fresh, line)
 		}

@@ -27,7 +27,7 @@ func TestGatePorts(t *testing.T) {
 	was.isBack(t, h)
 
 	gate := failed(t, r, stepFor(t, h, "web", change("CapDrop", "null", `["CAP_CHOWN"]`)))
-	contains(t, gate.What, "httpd is not running any more")
+	contains(t, gate.What, "lost httpd")
 	if gate.Capability != "CHOWN" {
 		t.Errorf("%v", gate)
 	}
@@ -36,7 +36,7 @@ func TestGatePorts(t *testing.T) {
 
 func TestGateHealth(t *testing.T) {
 	h := Here(t)
-	check := []string{"--health-interval", "100ms", "--health-retries", "2", "--health-cmd", "test -e /tmp/well"}
+	check := []string{"--health-interval", "100ms", "--health-retries", "8", "--health-cmd", "test -e /tmp/well"}
 	h.Docker(t, append(append([]string{"run", "-d", "--name", "web"}, check...), h.Image(t, "busybox"), "sh", "-c", "rm -f /tmp/well; sleep 0.3; mknod /tmp/well p; chown 5 /tmp/well || rm /tmp/well"+tail)...)
 	eventually(t, "it is healthy", func() bool { return look(t, h, "web").health() == healthy })
 	was := remember(t, h, "web")
@@ -101,8 +101,10 @@ func TestTruth(t *testing.T) {
 		{name: "no process", after: inventory.Proc{Init: inventory.Process{CapBnd: standardSet, Seccomp: 2}}, want: "no process"},
 		{name: "privileges may be gained", set: func(c *state) { c.HostConfig.SecurityOpt = []string{"no-new-privileges"} }, after: proc(standardSet, 2, false), want: "may gain privileges"},
 		{name: "last option wins", set: func(c *state) { c.HostConfig.SecurityOpt = []string{"no-new-privileges", "no-new-privileges:false"} }, after: proc(standardSet, 2, false)},
-		{name: "capability kept", set: func(c *state) { c.HostConfig.CapDrop = []string{"all"}; c.HostConfig.CapAdd = []string{"chown"} },
-			after: proc(mask([]string{"CHOWN", "KILL"}), 2, false), want: "still has KILL"},
+		{
+			name: "capability kept", set: func(c *state) { c.HostConfig.CapDrop = []string{"all"}; c.HostConfig.CapAdd = []string{"chown"} },
+			after: proc(mask([]string{"CHOWN", "KILL"}), 2, false), want: "still has KILL",
+		},
 		{name: "capability dropped", set: func(c *state) { c.HostConfig.CapDrop = []string{"all"}; c.HostConfig.CapAdd = []string{"CAP_CHOWN"} }, after: proc(mask([]string{"CHOWN"}), 2, false)},
 		{name: "more than before", after: proc(standardSet|mask([]string{"SYS_ADMIN"}), 2, false), want: "still has SYS_ADMIN"},
 		{name: "given back", old: func(c *state) { c.HostConfig.CapDrop = []string{"KILL"} }, after: proc(standardSet, 2, false)},

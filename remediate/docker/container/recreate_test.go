@@ -183,3 +183,21 @@ func TestRecreateDirtyLayer(t *testing.T) {
 	}
 	was.isBack(t, h)
 }
+
+func TestRecreateReadOnly(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"), "sh", "-ec", "date >/tmp/date; trap exit TERM; sleep 999 & wait")
+	was := remember(t, h, "web")
+	r := recreator(t, h)
+	step := stepFor(t, h, "web", change("ReadonlyRootfs", "false", "true"), change("Tmpfs", "null", `{"/tmp":"rw,noexec,nosuid,nodev,size=1m"}`))
+	rec := done(t, r, step)
+	now := look(t, h, "web")
+	if !procOf(t, now).ReadOnlyRoot {
+		t.Error("the root file system can be written")
+	}
+	if got := h.Docker(t, "exec", "web", "sh", "-c", "touch /file 2>&1; test -s /tmp/date && echo yes"); !strings.Contains(got, "Read-only") || !strings.HasSuffix(got, "yes") {
+		t.Errorf("inside: %s", got)
+	}
+	undone(t, r, step, rec)
+	was.isBack(t, h)
+}

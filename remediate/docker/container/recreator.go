@@ -121,8 +121,10 @@ func (r *Recreator) layer(ctx context.Context, a *api, old *state, rec *record) 
 
 // stubs are the places where the engine itself makes files and directories in a layer.
 func stubs(c *state) []string {
-	all := []string{"/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/.dockerenv",
-		"/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sbin/docker-init"}
+	all := []string{
+		"/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/.dockerenv",
+		"/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sbin/docker-init",
+	}
 	for _, m := range c.Mounts {
 		all = append(all, m.Destination)
 	}

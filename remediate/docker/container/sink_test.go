@@ -28,7 +28,8 @@ var sinks = []struct {
 		"-p", "127.0.0.1:8081:80", "-p", "9000-9002:90", "--ipc", "private", "--cgroupns", "private", "--userns", "host", "-w", "/work", "-u", "1000:1000",
 	}, []plan.Change{change("CapDrop", "null", `["CAP_MKNOD"]`), change("PidsLimit", "50", "40")}},
 	{"hostish", "run", []string{"--network", "host", "--uts", "host", "--pid", "host", "--ipc", "host"}, []plan.Change{
-		change("PidMode", `"host"`, `""`), change("IpcMode", `"host"`, `"private"`), change("UTSMode", `"host"`, `""`)}},
+		change("PidMode", `"host"`, `""`), change("IpcMode", `"host"`, `"private"`), change("UTSMode", `"host"`, `""`),
+	}},
 	{"hostnet", "run", []string{"--network", "host"}, hardened},
 	{"bridged", "run", []string{"--network", "host"}, []plan.Change{change("NetworkMode", `"host"`, `"default"`)}},
 	{"unshut", "create", []string{"--privileged"}, []plan.Change{change("Privileged", "true", "false")}},

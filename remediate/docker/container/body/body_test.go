@@ -100,13 +100,19 @@ func TestBuild(t *testing.T) {
 		{name: "all networks at create since 1.44", fixture: "sink", api: "1.44", want: map[string]string{
 			"NetworkingConfig.EndpointsConfig": `{"back":{"Aliases":["api"],"DriverOpts":{},"IPAMConfig":{"IPv4Address":"10.78.0.9"}},"front":{"Aliases":["www"],"IPAMConfig":{"IPv4Address":"10.77.0.9"}}}`,
 		}},
-		{name: "MAC address before 1.44", fixture: "sink", edits: map[string]string{"Config.MacAddress": `"02:42:0a:00:00:99"`}, connect: "back",
-			want: map[string]string{"MacAddress": `"02:42:0a:00:00:99"`}},
-		{name: "MAC address since 1.44", fixture: "sink", api: "1.44", edits: map[string]string{"Config.MacAddress": `"02:42:0a:00:00:99"`},
+		{
+			name: "MAC address before 1.44", fixture: "sink", edits: map[string]string{"Config.MacAddress": `"02:42:0a:00:00:99"`}, connect: "back",
+			want: map[string]string{"MacAddress": `"02:42:0a:00:00:99"`},
+		},
+		{
+			name: "MAC address since 1.44", fixture: "sink", api: "1.44", edits: map[string]string{"Config.MacAddress": `"02:42:0a:00:00:99"`},
 			set:  func(s *Source) { s.MACs = map[string]string{"front": "02:42:0a:00:00:99"} },
-			want: map[string]string{"MacAddress": "null", "NetworkingConfig.EndpointsConfig.front.MacAddress": `"02:42:0a:00:00:99"`}},
-		{name: "network named by its id", fixture: "sink", edits: map[string]string{"HostConfig.NetworkMode": `"id-of-front"`}, connect: "back",
-			set: func(s *Source) { s.Networks["id-of-front"] = "front" }, want: map[string]string{"HostConfig.NetworkMode": `"front"`}},
+			want: map[string]string{"MacAddress": "null", "NetworkingConfig.EndpointsConfig.front.MacAddress": `"02:42:0a:00:00:99"`},
+		},
+		{
+			name: "network named by its id", fixture: "sink", edits: map[string]string{"HostConfig.NetworkMode": `"id-of-front"`}, connect: "back",
+			set: func(s *Source) { s.Networks["id-of-front"] = "front" }, want: map[string]string{"HostConfig.NetworkMode": `"front"`},
+		},
 		{name: "sysctl of the first interface since 1.48", fixture: "sink", api: "1.48", edits: map[string]string{
 			"HostConfig.Sysctls": `{"net.ipv4.conf.eth0.forwarding":"0","kernel.x":"1"}`,
 		}, want: map[string]string{

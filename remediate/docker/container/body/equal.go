@@ -116,7 +116,7 @@ func links(v any) any {
 
 // shown prints a value for a person. Values that may be secrets are not shown.
 func shown(field string, raw json.RawMessage) string {
-	for _, secret := range []string{"Config.", "HostConfig.LogConfig", "HostConfig.Sysctls", "HostConfig.Annotations", "NetworkSettings."} {
+	for _, secret := range []string{"Config.", "HostConfig.LogConfig", "HostConfig.Mounts", "HostConfig.Sysctls", "HostConfig.Annotations", "NetworkSettings."} {
 		if strings.HasPrefix(field, secret) {
 			return "(not shown)"
 		}

@@ -45,8 +45,11 @@ func samples() []sample {
 		{name: "legacy-agent", image: "busybox", args: []string{
 			"--network", "host", "--pid", "host", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
 		}},
-		// Unfiltered system calls, and a setuid program that it really needs.
-		{name: "legacy-app", image: "setuid", args: []string{"--security-opt", "seccomp=unconfined"}},
+		// Unfiltered system calls, and a setuid program that it really needs. A shell starts it and
+		// is gone then, so that nothing that can be looked at tells of the need.
+		{name: "legacy-app", image: "setuid", args: []string{"--security-opt", "seccomp=unconfined", "--entrypoint", "sh"}, cmd: []string{
+			"-c", "exec /usr/bin/su -s /bin/sh -c 'trap exit TERM; while :; do sleep 1; done' app",
+		}},
 	}
 }
 

@@ -188,7 +188,10 @@ func (b *builder) strip() {
 	}
 	if !older(b.src.API, "1.42") {
 		for _, key := range []string{"KernelMemory", "KernelMemoryTCP"} {
-			delete(b.host, key)
+			if _, ok := b.host[key]; ok {
+				delete(b.host, key)
+				b.free("HostConfig."+key, "engines know it no more since API 1.42")
+			}
 		}
 	}
 }

@@ -216,6 +216,10 @@ func (d *differ) networks() {
 			continue
 		}
 		d.endpoint(path, was, is)
+		asked := d.config.child("NetworkingConfig").child("EndpointsConfig").child(name).text("MacAddress")
+		if got := is.text("MacAddress"); asked != "" && got != "" && !strings.EqualFold(got, asked) { // none while it does not run
+			d.out = append(d.out, Difference{path + ".MacAddress", asked, got})
+		}
 	}
 }
 

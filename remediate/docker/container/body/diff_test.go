@@ -164,3 +164,18 @@ func TestDiffOfPlannedMount(t *testing.T) {
 		t.Errorf("Diff of another mount: %v %v", d, err)
 	}
 }
+
+func TestDiffOfAskedMAC(t *testing.T) {
+	src := fixture(t, "sink", "1.44")
+	src.MACs = map[string]string{"front": "02:42:0A:00:00:99"}
+	r, err := Build(src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mac, want := range map[string]int{`""`: 0, `"02:42:0a:00:00:99"`: 0, `"02:42:0a:00:00:98"`: 1} {
+		after := edited(t, Source{Container: made(t, src, r)}, map[string]string{"NetworkSettings.Networks.front.MacAddress": mac}).Container
+		if d, err := Diff(src.Container, after, r, "1.44"); err != nil || len(d) != want {
+			t.Errorf("Diff with MAC address %s: %v %v", mac, d, err)
+		}
+	}
+}

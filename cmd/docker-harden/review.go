@@ -78,14 +78,16 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 	})
 }
 
-// taken are the controls of which the selection keeps something. The others are not asked at all: a
-// restart of the engine is cheap only if live-restore is turned on in the same plan.
+// taken are the controls of which the selection keeps something. The others are not asked at all:
+// what one control says can rest on what another will do. A restart of the engine is cheap only if
+// live-restore is turned on in the same plan, and a new container keeps out of the engine's new
+// defaults only if no other change puts it there.
 func taken(selected plan.Selection, h *inventory.Host, rules []control.Control) ([]control.Control, error) {
 	resources := []plan.Resource{plan.Daemon()}
 	for path := range h.Files {
 		resources = append(resources, plan.File(path))
 	}
-	hostOnly := len(resources)
+	host := len(resources)
 	for i := range h.Containers {
 		resources = append(resources, h.Containers[i].Resource())
 	}
@@ -94,7 +96,11 @@ func taken(selected plan.Selection, h *inventory.Host, rules []control.Control) 
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(rules), func(c control.Control) bool {
-		return c.Host != nil && !slices.ContainsFunc(resources[:hostOnly], func(r plan.Resource) bool {
+		judged := resources[:host]
+		if c.Container != nil && len(h.Containers) > 0 {
+			judged = resources[host:]
+		}
+		return !slices.ContainsFunc(judged, func(r plan.Resource) bool {
 			return keeps(plan.Finding{Control: c.ID, Resource: r})
 		})
 	}), nil

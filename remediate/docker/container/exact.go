@@ -63,11 +63,17 @@ func (u *Updater) backStep(ctx context.Context, rec *updateRecord) (plan.Step, e
 	return step, nil
 }
 
-// request is the request that would make a container again as it is, for comparing.
-func (u *Updater) request(ctx context.Context, a *api, c *state) (*body.Request, error) {
+// request is the request that made, or was to make, a container again as it is; made is what came of
+// it. Which volumes were empty then stands in made: it must not be filled from the image, and says so.
+func (u *Updater) request(ctx context.Context, a *api, c, made *state) (*body.Request, error) {
 	src, err := (&Recreator{Engine: u.Engine, Options: u.Options}).source(ctx, a, c)
 	if err != nil {
 		return nil, err
+	}
+	if made != nil {
+		if src.EmptyVolumes, err = body.Unfilled(made.raw); err != nil {
+			return nil, err
+		}
 	}
 	return body.Build(src, nil)
 }
@@ -104,7 +110,7 @@ func (u *Updater) recover(ctx context.Context, a *api, rec *updateRecord) error 
 	if err != nil {
 		return err
 	}
-	req, err := u.request(ctx, a, c)
+	req, err := u.request(ctx, a, c, half)
 	if err != nil {
 		return err
 	}

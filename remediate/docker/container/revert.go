@@ -54,7 +54,7 @@ func (u *Updater) replaced(ctx context.Context, a *api, rec *updateRecord) (reme
 		return remediate.Restored{}, err
 	}
 	if holder != nil {
-		req, err := u.request(ctx, a, was)
+		req, err := u.request(ctx, a, was, holder)
 		if err == nil && alike(rec.Inspect, holder.raw, req, a.version) == nil {
 			return remediate.Restored{How: plan.Functional, Notes: []string{newID(holder)}, Nothing: true}, nil
 		}

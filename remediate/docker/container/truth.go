@@ -20,10 +20,13 @@ func truth(old, c *state, before, after *inventory.Proc, changed []string) []str
 		}
 	}
 	add(len(after.All) == 0, "it has no process")
-	if asked, set := noNewPrivileges(c.HostConfig.SecurityOpt); set && asked || before.Init.NoNewPrivs && !set {
+	switch asked, set := noNewPrivileges(c.HostConfig.SecurityOpt); {
+	case set && asked || before.Init.NoNewPrivs && !set:
 		for _, p := range after.All {
 			add(!p.NoNewPrivs, "process %d may gain privileges although no-new-privileges is set", p.PID)
 		}
+	case !before.Init.NoNewPrivs:
+		add(after.Init.NoNewPrivs, "it took no-new-privileges from the engine's default, which the plan does not say")
 	}
 	if !c.HostConfig.Privileged {
 		over := after.Init.CapBnd &^ capabilitiesOf(old, c, before)

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"encoding/json"
 	"path"
 	"slices"
 	"strings"
@@ -127,4 +128,24 @@ func splitBind(spec string) (source, target, mode string) {
 		return parts[0], parts[1], ""
 	}
 	return parts[0], parts[1], parts[2]
+}
+
+// Unfilled are the volumes that a container attaches without filling them from its image.
+func Unfilled(raw json.RawMessage) ([]string, error) {
+	c, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, spec := range c.HostConfig.strings("Binds") {
+		if source, _, mode := splitBind(spec); slices.Contains(strings.Split(mode, ","), noCopy) {
+			names = append(names, source)
+		}
+	}
+	for _, m := range c.HostConfig.objects("Mounts") {
+		if string(m.child("VolumeOptions")["NoCopy"]) == "true" {
+			names = append(names, m.text("Source"))
+		}
+	}
+	return names, nil
 }

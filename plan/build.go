@@ -2,10 +2,15 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +21,7 @@ const DefaultLifetime = 24 * time.Hour
 type Input struct {
 	Findings []Finding
 	// Basis gives the observed configuration of a resource; false when the resource was not observed.
+	// It is called from several goroutines.
 	Basis        func(Resource) (Basis, bool)
 	Host         Host
 	Profile      Profile
@@ -68,10 +74,10 @@ func Build(in Input) (*Plan, error) {
 			return nil, err
 		}
 	}
+	if err := finishAll(steps, in.Basis); err != nil {
+		return nil, err
+	}
 	for resource, step := range steps {
-		if err := finish(step, in.Basis); err != nil {
-			return nil, err
-		}
 		if in.Select.MaxRisk != "" && step.Risk.Level.Rank() > in.Select.MaxRisk.Rank() {
 			delete(steps, resource)
 			hold(p.Findings, resource, fmt.Sprintf("risk %s is above the allowed %s", step.Risk.Level, in.Select.MaxRisk))
@@ -185,6 +191,26 @@ func mergeValue(from, a, b json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	return canonical(out), nil
+}
+
+// finishAll finishes the steps, several at once: a basis is a hash of everything a resource has. Of
+// several errors it gives that of the first resource by name.
+func finishAll(steps map[Resource]*Step, basis func(Resource) (Basis, bool)) error {
+	list := slices.SortedFunc(maps.Values(steps), func(a, b *Step) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Resource.ID, b.Resource.ID))
+	})
+	errs := make([]error, len(list))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(len(list), runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
+				errs[i] = finish(list[i], basis)
+			}
+		})
+	}
+	group.Wait()
+	return cmp.Or(errs...)
 }
 
 // finish picks the step's kind and words its effect.

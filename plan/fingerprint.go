@@ -19,6 +19,10 @@ func FingerprintOf(v any) Fingerprint {
 	if err != nil {
 		panic(fmt.Sprintf("internal error: cannot fingerprint %T: %v", v, err))
 	}
+	return fingerprint(raw)
+}
+
+func fingerprint(raw []byte) Fingerprint {
 	sum := sha256.Sum256(raw)
 	return Fingerprint("sha256:" + hex.EncodeToString(sum[:]))
 }
@@ -36,8 +40,40 @@ func (f Fingerprint) Short() string {
 // "Image", "content"). Values that are no secret may stand in clear.
 type Basis map[string]string
 
-// Fingerprint hashes the whole basis.
-func (b Basis) Fingerprint() Fingerprint { return FingerprintOf(b) }
+// Fingerprint hashes the whole basis, as [FingerprintOf] does. A plan hashes one a step, so it writes
+// the JSON itself where that is only quoting.
+func (b Basis) Fingerprint() Fingerprint {
+	fields := make([]string, 0, len(b))
+	for field, value := range b {
+		if !plainText(field) || !plainText(value) {
+			return FingerprintOf(b)
+		}
+		fields = append(fields, field)
+	}
+	slices.Sort(fields)
+	const usual = 64 // bytes of a field
+	text := make([]byte, 0, usual*len(b))
+	for i, field := range fields {
+		text = append(text, `{,`[min(i, 1)])
+		text = append(append(append(text, '"'), field...), `":"`...)
+		text = append(append(text, b[field]...), '"')
+	}
+	if len(fields) == 0 {
+		return FingerprintOf(b)
+	}
+	return fingerprint(append(text, '}'))
+}
+
+// plainText reports whether a text stands in JSON as it is.
+func plainText(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
+}
 
 // Moved lists the fields that differ between two bases, sorted.
 func (b Basis) Moved(now Basis) []string {

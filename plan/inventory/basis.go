@@ -1,21 +1,24 @@
 package inventory
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 
 	"docker-harden/plan"
 )
 
 // Basis is the configuration of a resource as hashes by field, never its run state: two
 // observations of an unchanged resource have equal bases, also after a restart. False: the resource
-// was not found or could not be read.
+// was not found or could not be read. It may be called from several goroutines.
 func (h *Host) Basis(r plan.Resource) (plan.Basis, bool) {
 	if h.Redacted {
 		basis, ok := h.Bases[basisKey(r)]
@@ -77,9 +80,10 @@ func (d *Daemon) basis() plan.Basis {
 	if d.Config.Exists {
 		content = first(d.Config.SHA256, "unreadable")
 	}
+	next, _ := shortHash(nil, "daemon", "next argv", []byte(strings.Join(d.NextArgv, "\x00")))
 	return plan.Basis{
 		"config path": d.ConfigPath, "resolved": d.Resolved, "content": content, "exe": d.Exe,
-		"next argv": shortHash("daemon", "next argv", []byte(strings.Join(d.NextArgv, "\x00"))),
+		"next argv": next,
 	}
 }
 
@@ -97,30 +101,31 @@ func (f File) basis() plan.Basis {
 var stateful = map[string]bool{"Config.MacAddress": true}
 
 // basis hashes every field of a container's configuration for itself, with its id and the field as
-// salt, so that equal secrets of two containers do not show.
+// salt, so that equal secrets of two containers do not show. It walks the answer's text: decoding
+// it would take most of the time of making a plan.
 func (c *Container) basis() (plan.Basis, error) {
-	var answer struct {
-		Image           string
-		Config          map[string]json.RawMessage
-		HostConfig      map[string]json.RawMessage
-		NetworkSettings struct{ Networks map[string]endpoint }
+	if !gjson.ValidBytes(c.Raw) {
+		return nil, errors.New("cannot read the engine's answer: it is not JSON")
 	}
-	if err := json.Unmarshal(c.Raw, &answer); err != nil {
-		return nil, fmt.Errorf("cannot read the engine's answer: %w", err)
-	}
-	basis := plan.Basis{"Name": c.Name, "Image": answer.Image}
-	for prefix, fields := range map[string]map[string]json.RawMessage{"Config.": answer.Config, "HostConfig.": answer.HostConfig} {
-		for name, raw := range fields {
-			name = prefix + name
-			if string(raw) == "null" || stateful[name] {
-				continue // the engine leaves out or nulls what is not set, differently by version
-			}
-			value, err := canonical(raw)
-			if err != nil {
-				return nil, err
-			}
-			basis[name] = shortHash(c.ID, name, value)
+	var image, config, hostConfig, networks gjson.Result
+	gjson.ParseBytes(c.Raw).ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "Image":
+			image = value
+		case "Config":
+			config = value
+		case "HostConfig":
+			hostConfig = value
+		case "NetworkSettings":
+			networks = value.Get("Networks")
 		}
+		return true
+	})
+	const usual = 128 // fields
+	h := hasher{id: c.ID, basis: make(plan.Basis, usual)}
+	h.basis["Name"], h.basis["Image"] = c.Name, image.Str
+	if err := errors.Join(h.fields("Config.", config), h.fields("HostConfig.", hostConfig)); err != nil {
+		return nil, err
 	}
 	mounts := make([]Mount, len(c.Inspect.Mounts))
 	for i, m := range c.Inspect.Mounts {
@@ -130,12 +135,55 @@ func (c *Container) basis() (plan.Basis, error) {
 		}
 		mounts[i] = m
 	}
-	basis["Mounts"] = hashOf(c.ID, "Mounts", mounts)
-	for name, e := range answer.NetworkSettings.Networks {
-		field := "Networks." + name
-		basis[field] = hashOf(c.ID, field, e.chosen(c))
+	h.add("Mounts", jsonOf(mounts))
+	return h.basis, h.networks(c, networks)
+}
+
+// hasher makes the basis of one container.
+type hasher struct {
+	id    string
+	basis plan.Basis
+	text  []byte // what was hashed last; kept for its memory
+}
+
+// fields hashes the members of an object.
+func (h *hasher) fields(prefix string, object gjson.Result) error {
+	if object.Exists() && object.Type != gjson.Null && !object.IsObject() {
+		return fmt.Errorf("cannot read the engine's answer: %s is no object", strings.TrimSuffix(prefix, "."))
 	}
-	return basis, nil
+	var err error
+	object.ForEach(func(key, value gjson.Result) bool {
+		name := prefix + key.Str
+		if value.Type == gjson.Null || stateful[name] {
+			return true // the engine leaves out or nulls what is not set, differently by version
+		}
+		var text []byte
+		if text, err = canonical(value.Raw); err != nil {
+			return false
+		}
+		h.add(name, text)
+		return true
+	})
+	return err
+}
+
+// networks hashes what a person chose of the container's place in each network.
+func (h *hasher) networks(c *Container, networks gjson.Result) error {
+	var err error
+	networks.ForEach(func(name, value gjson.Result) bool {
+		var e endpoint
+		if err = json.Unmarshal([]byte(value.Raw), &e); err != nil {
+			err = fmt.Errorf("cannot read the engine's answer: %w", err)
+			return false
+		}
+		h.add("Networks."+name.Str, jsonOf(e.chosen(c)))
+		return true
+	})
+	return err
+}
+
+func (h *hasher) add(field string, value []byte) {
+	h.basis[field], h.text = shortHash(h.text, h.id, field, value)
 }
 
 // endpoint is what a person chose of a container's place in a network.
@@ -163,35 +211,55 @@ func (e endpoint) chosen(c *Container) endpoint {
 }
 
 // canonical is JSON with sorted keys and no space, so that equal values have equal bytes.
-func canonical(raw json.RawMessage) ([]byte, error) {
-	if len(raw) > 0 && raw[0] != '{' && raw[0] != '[' {
-		return raw, nil
+func canonical(raw string) ([]byte, error) {
+	if isCanonical(raw) {
+		return []byte(raw), nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec := json.NewDecoder(strings.NewReader(raw))
 	dec.UseNumber()
 	var value any
 	if err := dec.Decode(&value); err != nil {
 		return nil, fmt.Errorf("cannot read the engine's answer: %w", err)
 	}
-	out, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("internal error: cannot write JSON: %w", err)
-	}
-	return out, nil
+	return jsonOf(value), nil
 }
 
-func hashOf(salt, field string, value any) string {
+// isCanonical reports whether a valid JSON value surely is in canonical form: a scalar, or a list of
+// scalars without space in which no character is written in two ways. Nearly all fields are.
+func isCanonical(raw string) bool {
+	if raw == "" || raw[0] != '{' && raw[0] != '[' || raw == "{}" {
+		return true
+	}
+	if raw[0] == '{' {
+		return false
+	}
+	inString := false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case b == '\\', b == '<', b == '>', b == '&', b >= utf8.RuneSelf, b == '{':
+			return false
+		case b == '"':
+			inString = !inString
+		case b <= ' ' && !inString:
+			return false
+		}
+	}
+	return true
+}
+
+func jsonOf(value any) []byte {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: cannot hash %T: %v", value, err))
 	}
-	return shortHash(salt, field, raw)
+	return raw
 }
 
-// shortHash is enough to see a change and too short to be of use for anything else.
-func shortHash(salt, field string, value []byte) string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\x00%s\x00", salt, field)
-	sum.Write(value)
-	return hex.EncodeToString(sum.Sum(nil)[:8])
+// shortHash is enough to see a change and too short to be of use for anything else. It writes what
+// it hashes into buf, which may be nil, and gives that back for the next call.
+func shortHash(buf []byte, salt, field string, value []byte) (hash string, used []byte) {
+	buf = append(append(append(append(buf[:0], salt...), 0), field...), 0)
+	buf = append(buf, value...)
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:8]), buf
 }

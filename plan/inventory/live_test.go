@@ -133,7 +133,7 @@ func TestChosenOfEndpoint(t *testing.T) {
 		{"an address", endpoint{IPAMConfig: map[string]any{"IPv4Address": "10.0.0.1"}}, endpoint{}, false},
 		{"priority", endpoint{GwPriority: "5"}, endpoint{}, false},
 	} {
-		if same := hashOf("", "", tc.a.chosen(c)) == hashOf("", "", tc.b.chosen(c)); same != tc.same {
+		if same := string(jsonOf(tc.a.chosen(c))) == string(jsonOf(tc.b.chosen(c))); same != tc.same {
 			t.Errorf("%s: equal is %v", tc.name, same)
 		}
 	}

@@ -1,0 +1,100 @@
+package inventory
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"docker-harden/plan"
+)
+
+// decodedBasis is the basis by decoding everything, which is slow and plain.
+func decodedBasis(t *testing.T, c *Container) plan.Basis {
+	t.Helper()
+	var answer struct {
+		Image              string
+		Config, HostConfig map[string]any
+	}
+	dec := json.NewDecoder(strings.NewReader(string(c.Raw)))
+	dec.UseNumber()
+	if err := dec.Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	basis := plan.Basis{"Name": c.Name, "Image": answer.Image}
+	for prefix, fields := range map[string]map[string]any{"Config.": answer.Config, "HostConfig.": answer.HostConfig} {
+		for name, value := range fields {
+			if value == nil || prefix+name == "Config.MacAddress" {
+				continue
+			}
+			text := jsonOf(value)
+			if word, ok := value.(string); ok { // a scalar is hashed as the engine wrote it
+				text = []byte(`"` + word + `"`)
+			}
+			basis[prefix+name], _ = shortHash(nil, c.ID, prefix+name, text)
+		}
+	}
+	return basis
+}
+
+func TestBasisIsThatOfTheDecodedAnswer(t *testing.T) {
+	h := observeRecorded(t)
+	for i := range h.Containers {
+		c := &h.Containers[i]
+		got, err := c.basis()
+		if err != nil {
+			t.Fatal(err)
+		}
+		networks := 0
+		maps.DeleteFunc(got, func(field, _ string) bool {
+			network := strings.HasPrefix(field, "Networks.")
+			if network {
+				networks++
+			}
+			return network || field == "Mounts"
+		})
+		if diff := cmp.Diff(decodedBasis(t, c), got); diff != "" || networks != len(c.Inspect.NetworkSettings.Networks) {
+			t.Errorf("%s: %d networks, -decoded +walked:\n%s", c.Name, networks, diff)
+		}
+	}
+}
+
+func TestBasisOfOddAnswers(t *testing.T) {
+	of := func(raw string) (plan.Basis, error) { return (&Container{ID: "x", Raw: json.RawMessage(raw)}).basis() }
+	for raw, want := range map[string]string{
+		``: "not JSON", `{`: "not JSON", `{"Config":[]}`: "Config is no object", `{"HostConfig":"x"}`: "HostConfig is no object",
+		`{"NetworkSettings":{"Networks":{"a":[]}}}`: "cannot unmarshal array",
+	} {
+		if _, err := of(raw); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", raw, err, want)
+		}
+	}
+	plain, _ := of(`{"Image":"i","HostConfig":{"A":{"x":[1,"<"],"y":2},"B":[1,2]}}`)
+	for raw, moved := range map[string]string{
+		`{"HostConfig":{"B":[ 1, 2 ],"A":{"y": 2,"x":[1,"\u003c"]}},"Image":"i","Config":null}`: "",
+		`{"HostConfig":{"B":[2,1],"A":{"x":[1,"<"],"y":2}},"Image":"i"}`:                        "HostConfig.B",
+		`{"HostConfig":{"B":[1,2],"A":null},"Image":"i"}`:                                       "HostConfig.A",
+		`{"HostConfig":{"B":[1,2],"A":{"x":[1,"<"],"y":2}},"Image":"j","Config":{"User":""}}`:   "Config.User Image",
+	} {
+		basis, err := of(raw)
+		if got := strings.Join(plain.Moved(basis), " "); err != nil || got != moved {
+			t.Errorf("%s: moved %q, want %q (%v)", raw, got, moved, err)
+		}
+	}
+}
+
+func TestCanonical(t *testing.T) {
+	for raw, want := range map[string]string{
+		`1`: `1`, `"a b"`: `"a b"`, `[]`: `[]`, `{}`: `{}`, `["a b",1]`: `["a b",1]`, `[ 1 ]`: `[1]`, "[1\n]": `[1]`, `["<"]`: `["\u003c"]`,
+		`["\u003c"]`: `["\u003c"]`, `["\/"]`: `["/"]`, `[{"b":1,"a":2}]`: `[{"a":2,"b":1}]`, `{ "b":[ 1.50 ],"a":"é" }`: `{"a":"é","b":[1.50]}`,
+	} {
+		if got, err := canonical(raw); err != nil || string(got) != want {
+			t.Errorf("%s: %s %v, want %s", raw, got, err, want)
+		}
+	}
+	if _, err := canonical(`{"a"`); err == nil {
+		t.Error("half an object has a canonical form")
+	}
+}

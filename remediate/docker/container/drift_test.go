@@ -3,6 +3,7 @@ package container
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,49 @@ func TestCommit(t *testing.T) {
 	if out := undone(t, r, step, rec); out.How != plan.Functional || !out.Nothing {
 		t.Errorf("second Undo: %+v", out)
 	}
+}
+
+// A container that was made before the engine had no-new-privileges as its default takes it when it
+// is made again, and only the kernel shows that.
+func TestMadeAgainUnderAnotherDefault(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	h.WriteDaemonJSON(t, `{"live-restore": true, "no-new-privileges": true}`)
+	h.Reload(t)
+	h.Restart(t)
+	r := recreator(t, h)
+	step := hardening(t, h, "web")
+	rec := done(t, r, step)
+	if err := r.Commit(t.Context(), step, rec); err != nil {
+		t.Fatal(err)
+	}
+	out := undone(t, r, step, rec)
+	if text := strings.Join(out.Notes, ";"); out.How != plan.Functional || !strings.Contains(text, "no-new-privileges from the engine's default") {
+		t.Errorf("Undo: %+v", out)
+	}
+}
+
+// The plan must say when a new container takes that default; the gate does not let it pass unsaid.
+func TestUnsaidDefaultFailsTheGate(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	was := remember(t, h, "web")
+	h.WriteDaemonJSON(t, `{"live-restore": true, "no-new-privileges": true}`)
+	h.Reload(t)
+	h.Restart(t)
+	r := recreator(t, h)
+	step := hardening(t, h, "web")
+	step.Changes = slices.DeleteFunc(step.Changes, func(c plan.Change) bool { return c.Path == "HostConfig.SecurityOpt" })
+	undo, err := r.Prepare(t.Context(), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &memory{}
+	if err := r.Do(t.Context(), step, undo, log); err == nil || !strings.Contains(err.Error(), "engine's default") {
+		t.Errorf("Do: %v", err)
+	}
+	undone(t, r, step, remediate.Record{Undo: undo, Notes: log.notes})
+	was.isBack(t, h)
 }
 
 func TestCommitKeepsTheLastOne(t *testing.T) {

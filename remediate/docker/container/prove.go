@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container/body"
 )
@@ -100,4 +101,17 @@ func openAt(ctx context.Context, e Engine, version string) (*api, error) {
 		a.version = version
 	}
 	return a, nil
+}
+
+// inherited names what a container that was made again took from the engine's defaults. Nothing but
+// the kernel shows this one, and what the removed container had is not known any more.
+func (b *back) inherited() []string {
+	if _, set := noNewPrivileges(b.old.HostConfig.SecurityOpt); set || !b.old.State.Running {
+		return nil
+	}
+	p, err := inventory.ReadProc(b.r.Options.Root, b.old.State.PID)
+	if err != nil || !p.Init.NoNewPrivs {
+		return nil
+	}
+	return []string{"it has no-new-privileges from the engine's default, which the removed container may not have had"}
 }

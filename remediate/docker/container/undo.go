@@ -176,6 +176,7 @@ func (b *back) restore(ctx context.Context) (remediate.Restored, error) {
 	if b.rebuilt {
 		out.How = plan.Functional
 		out.Notes = append([]string{fmt.Sprintf("the old container had been removed: it was made again and has a new id (%.12s)", b.old.ID)}, b.said...)
+		out.Notes = append(out.Notes, b.inherited()...)
 	}
 	return out, nil
 }

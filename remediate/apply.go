@@ -151,8 +151,8 @@ func (r *Runner) admit(ctx context.Context, q ApplyRequest) ([]plan.Step, []Stal
 
 func sameHost(made, now plan.Host) error {
 	if made.MachineID != now.MachineID || made.EngineID != now.EngineID {
-		return fmt.Errorf("%w: it was made for %s (engine %s), this is %s (engine %s)",
-			plan.ErrForeign, made.Name, made.EngineID, now.Name, now.EngineID)
+		return fmt.Errorf("%w: it was made for %s (machine %.12s, engine %s), this is %s (machine %.12s, engine %s)",
+			plan.ErrForeign, made.Name, made.MachineID, made.EngineID, now.Name, now.MachineID, now.EngineID)
 	}
 	return nil
 }
@@ -202,24 +202,6 @@ func allowed(s plan.Step, q ApplyRequest) error {
 		return fmt.Errorf("%w: %s cannot be undone (%v); allow it by name with --allow-unrevertable %s", ErrRefused, s.ID, notes, s.ID)
 	}
 	return nil
-}
-
-func staleSteps(ctx context.Context, steps []plan.Step, basis func(context.Context, plan.Resource) (plan.Basis, bool, error)) ([]StaleStep, error) {
-	var stale []StaleStep
-	for _, s := range steps {
-		now, ok, err := basis(ctx, s.Resource)
-		if err != nil {
-			return nil, fmt.Errorf("cannot look at %s: %w", s.ID, err)
-		}
-		if !ok {
-			stale = append(stale, StaleStep{ID: s.ID, Gone: true})
-			continue
-		}
-		if moved := s.Basis.Moved(now); len(moved) > 0 {
-			stale = append(stale, StaleStep{ID: s.ID, Moved: moved, From: s.Basis, To: now})
-		}
-	}
-	return stale, nil
 }
 
 // rehearse prepares every step once before anything is written, so that a step that cannot be made

@@ -32,12 +32,13 @@ var (
 
 // StaleStep is a step whose resource is not as it was when the plan was made.
 type StaleStep struct {
-	ID string
+	ID string `json:"id"`
 	// Moved are the fields that differ; empty with Gone when the resource no longer exists.
-	Moved []string
-	Gone  bool
-	// From and To are the values of the moved fields where they are no secret ("Image").
-	From, To plan.Basis
+	Moved []string `json:"moved,omitempty"`
+	Gone  bool     `json:"gone,omitempty"`
+	// From and To are the moved fields alone: values where they are no secret ("Image"), else salted hashes.
+	From plan.Basis `json:"from,omitempty"`
+	To   plan.Basis `json:"to,omitempty"`
 }
 
 // StaleError is a plan refused because resources moved. It matches plan.ErrStale.

@@ -1,9 +1,11 @@
 package remediate_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,4 +97,44 @@ func TestSecondRunIsLockedOut(t *testing.T) {
 		}
 	}
 	g.apply(t)
+}
+
+// A stale plan tells programs what moved, and nothing of the fields that did not.
+func TestStaleStepsForPrograms(t *testing.T) {
+	g := newRig(t)
+	g.plan.Steps[2].Basis["Image"] = "sha256:aa"
+	g.host.values["container/web HostConfig.CapDrop"] = "[]"
+	g.host.values["container/web Image"] = "sha256:aa"
+	out, err := g.Apply(t.Context(), g.request())
+	if !errors.Is(err, plan.ErrStale) {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(out.Stale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"id":"container/web","moved":["HostConfig.CapDrop"],"from":{"HostConfig.CapDrop":"null"},"to":{"HostConfig.CapDrop":"[]"}}]`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestForeignNamesTheMachines(t *testing.T) {
+	g := newRig(t)
+	q := g.request()
+	q.Host.MachineID = "another"
+	if _, err := g.Apply(t.Context(), q); err == nil || !strings.Contains(err.Error(), "machine m,") || !strings.Contains(err.Error(), "machine another,") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPruneOfWhatIsRolledBack(t *testing.T) {
+	g := newRig(t)
+	g.apply(t)
+	if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Prune(t.Context(), 1); !errors.Is(err, remediate.ErrRefused) || strings.Contains(err.Error(), "confirm") {
+		t.Errorf("got %v: confirm would be refused too", err)
+	}
 }

@@ -27,7 +27,12 @@ func (r *Runner) Confirm(ctx context.Context, n int) (Outcome, error) {
 // restores from the rollback file alone: configuration comes back, writable layers do not.
 func (r *Runner) Prune(ctx context.Context, n int) (Outcome, error) {
 	return r.reopened(ctx, n, func(x *run) error {
-		if state := x.gen.State(); state != journal.StateConfirmed && state != journal.StatePruned {
+		state := x.gen.State()
+		switch state {
+		case journal.StateConfirmed, journal.StatePruned:
+		case journal.StateRolledBack:
+			return fmt.Errorf("%w: generation %d is %s, and keeps nothing any more", ErrRefused, x.gen.N, state)
+		default:
 			return fmt.Errorf("%w: generation %d is %s; confirm it first: docker-harden confirm %d", ErrRefused, x.gen.N, state, x.gen.N)
 		}
 		var failures *multierror.Error

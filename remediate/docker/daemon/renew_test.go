@@ -1,0 +1,59 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+	"docker-harden/remediate/host"
+)
+
+// TestPrepareRenews: a resumed apply restarts the engine on its way, and plans on with its new process.
+func TestPrepareRenews(t *testing.T) {
+	r := newRig(t, "{}\n")
+	seen, service := r.handler.Daemon, r.handler.Service
+	step := stepOf(plan.KindRestart, set("icc", "null", "false"))
+	gone := seen
+	gone.PID = 1 << 30
+	looks := 0
+	observe := func(err error) func(context.Context) (inventory.Daemon, host.Service, error) {
+		return func(context.Context) (inventory.Daemon, host.Service, error) { looks++; return seen, service, err }
+	}
+	broken := errors.New("no answer")
+	tests := []struct {
+		name    string
+		before  inventory.Daemon
+		observe func(context.Context) (inventory.Daemon, host.Service, error)
+		looks   int
+		is      error
+	}{
+		{"still there", seen, observe(broken), 0, nil},
+		{"gone", gone, observe(nil), 1, nil},
+		{"never seen", inventory.Daemon{}, observe(nil), 1, nil},
+		{"cannot be seen", gone, observe(broken), 1, broken},
+		{"an apply", gone, nil, 0, plan.ErrStale},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			looks = 0
+			r.handler.Daemon, r.handler.Observe = tt.before, tt.observe
+			undo, err := r.handler.Prepare(t.Context(), step)
+			if looks != tt.looks || !errors.Is(err, tt.is) {
+				t.Fatalf("%d looks, error %v", looks, err)
+			}
+			if tt.is != nil {
+				return
+			}
+			var m memo
+			if err := json.Unmarshal(undo, &m); err != nil {
+				t.Fatal(err)
+			}
+			if m.Engine.PID != seen.PID || m.Service.PID != service.PID {
+				t.Errorf("prepared for process %d of service %d, not %d", m.Engine.PID, m.Service.PID, seen.PID)
+			}
+		})
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 )
@@ -136,7 +138,7 @@ func (a *app) report(ctx context.Context, err error) int {
 	var told toldError
 	var usage *usageError
 	switch {
-	case err == nil, errors.As(err, &status), errors.As(err, &told):
+	case err == nil, errors.As(err, &status), errors.As(err, &told), readerGone(err):
 	case a.jsonErrors && !errors.As(err, &usage):
 		jsonProgress{out: a.err}.failed(err)
 	case errors.As(err, &usage):
@@ -146,6 +148,12 @@ func (a *app) report(ctx context.Context, err error) int {
 		a.say("%s: %s", program, clean(err.Error()))
 	}
 	return exitCode(ctx, err)
+}
+
+// readerGone: whoever read the result has seen enough of it (plan | head -1).
+func readerGone(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Path == os.Stdout.Name() && errors.Is(path.Err, syscall.EPIPE)
 }
 
 // say writes a line for a person to stderr. That it cannot be written is no reason to stop.

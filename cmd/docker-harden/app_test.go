@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -173,6 +176,7 @@ func TestExitCode(t *testing.T) {
 		{"still fails", nil, fmt.Errorf("x: %w", remediate.ErrStillFails), 9},
 		{"usage", nil, fmt.Errorf("x: %w", usagef("y")), 64},
 		{"unknown target", nil, fmt.Errorf("x: %w", &plan.TargetError{What: "target", Name: "y"}), 64},
+		{"pattern of a target", nil, fmt.Errorf("x: %w", path.ErrBadPattern), 64},
 		{"interrupted", cancelled(signalError{syscall.SIGINT}), fmt.Errorf("x: %w", remediate.ErrInterrupted), 130},
 		{"terminated", cancelled(signalError{syscall.SIGTERM}), fmt.Errorf("x: %w", context.Canceled), 143},
 		{"hung up", cancelled(signalError{syscall.SIGHUP}), fmt.Errorf("x: %w", remediate.ErrInterrupted), 129},
@@ -188,6 +192,25 @@ func TestExitCode(t *testing.T) {
 				t.Errorf("exit %d, want %d", got, test.want)
 			}
 		})
+	}
+}
+
+// TestReaderGone: plan | head -1 is no error worth words; a full disk behind stdout is.
+func TestReaderGone(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		says bool
+	}{
+		"reader gone": {&fs.PathError{Op: "write", Path: os.Stdout.Name(), Err: syscall.EPIPE}, false},
+		"disk full":   {&fs.PathError{Op: "write", Path: os.Stdout.Name(), Err: syscall.ENOSPC}, true},
+		"engine gone": {fmt.Errorf("cannot ask the engine: %w", syscall.EPIPE), true},
+	} {
+		var errs strings.Builder
+		a := testApp()
+		a.err = &errs
+		if code := a.report(t.Context(), test.err); code != exitError || (errs.Len() > 0) != test.says {
+			t.Errorf("%s: exit %d, stderr %q", name, code, errs.String())
+		}
 	}
 }
 

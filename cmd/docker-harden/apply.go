@@ -77,7 +77,7 @@ func (a *app) apply(c *cli.Context) error {
 		if err := report.Text(a.err, x.plan, report.TextOptions{Color: a.colour(c, a.err)}); err != nil {
 			return err
 		}
-		if err := a.ask(c.Context, fmt.Sprintf("\nApply these %d steps?", len(x.plan.Steps)), "--yes"); err != nil {
+		if err := a.ask(c.Context, fmt.Sprintf("\nApply %s?", these(len(x.plan.Steps))), "--yes"); err != nil {
 			return err
 		}
 	}
@@ -191,6 +191,14 @@ func (a *app) rehearse(c *cli.Context, x *application, q remediate.ApplyRequest)
 	}
 	_, err = fmt.Fprintf(a.out, "\nDry run: nothing was changed. %s\n", wouldApply(steps, x.plan))
 	return err
+}
+
+// these steps, as a question names them.
+func these(n int) string {
+	if n == 1 {
+		return "this step"
+	}
+	return fmt.Sprintf("these %d steps", n)
 }
 
 func wouldApply(steps []plan.Step, p *plan.Plan) string {

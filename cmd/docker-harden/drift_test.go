@@ -97,3 +97,16 @@ func TestSameJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherState: somebody who is not root looks at his own generations, and hears where root's are.
+func TestOtherState(t *testing.T) {
+	root := t.TempDir()
+	for dir, want := range map[string]bool{"/home/me/.local/state/docker-harden": true, root: false} {
+		if got := otherState(dir, root); got != want {
+			t.Errorf("%s: %v", dir, got)
+		}
+	}
+	if otherState("/home/me", root+"/none") {
+		t.Error("there is no state of root")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"syscall"
 
 	"docker-harden/plan"
@@ -63,7 +64,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitStillFails
 	case errors.Is(err, remediate.ErrInterrupted), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return interrupted(ctx)
-	case errors.As(err, &usage), errors.As(err, &target):
+	case errors.As(err, &usage), errors.As(err, &target), errors.Is(err, path.ErrBadPattern):
 		return exitUsage
 	case errors.Is(err, errDeclined):
 		return exitDeclined

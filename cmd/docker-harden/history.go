@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"docker-harden/plan/report"
 	"docker-harden/remediate/journal"
 )
 
@@ -72,6 +73,7 @@ func (a *app) history(c *cli.Context) error {
 		return a.printJSON(list)
 	}
 	if len(list) == 0 {
+		a.elsewhere(c)
 		_, err := fmt.Fprintln(a.out, "Nothing was applied on this host.")
 		return err
 	}
@@ -82,7 +84,7 @@ func (a *app) history(c *cli.Context) error {
 		if !g.Made.IsZero() {
 			made = g.Made.Local().Format("2006-01-02 15:04:05")
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\n", g.Generation, g.State, made, len(g.Steps), dash(clean(g.Profile)), clean(g.Message+g.Problem))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\n", g.Generation, g.State, made, len(g.Steps), dash(report.Clean(g.Profile)), report.Clean(g.Message+g.Problem))
 	}
 	return w.Flush()
 }

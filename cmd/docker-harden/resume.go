@@ -28,6 +28,7 @@ func (a *app) resume(c *cli.Context) error {
 		return err
 	}
 	if gen == nil {
+		a.elsewhere(c)
 		return a.nothing(c, "Nothing to resume: no apply is unfinished on this host.")
 	}
 	var prof *profile.Profile

@@ -54,6 +54,7 @@ func (a *app) rollback(c *cli.Context) error {
 	}
 	gen, err := a.undoable(c, n)
 	if errors.Is(err, journal.ErrNone) && n == 0 {
+		a.elsewhere(c)
 		return a.nothing(c, "Nothing to roll back: nothing was applied that is not rolled back already.")
 	}
 	if err != nil {

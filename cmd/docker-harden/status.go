@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/report"
 	"docker-harden/remediate/journal"
 )
 
@@ -37,10 +40,13 @@ func (a *app) status(c *cli.Context) error {
 	if err != nil && !errors.Is(err, journal.ErrNone) {
 		return err
 	}
+	if gen == nil {
+		a.elsewhere(c)
+	}
 	if gen != nil {
 		g := generationOf(gen)
 		s.Generation, s.Unfinished = &g, gen.Unfinished()
-		_, h, err := a.look(c.Context, c)
+		h, err := a.lookOnly(c)
 		if err != nil {
 			s.Problem = err.Error()
 		} else {
@@ -61,6 +67,28 @@ func (a *app) status(c *cli.Context) error {
 		return statusError(exitError)
 	}
 	return nil
+}
+
+// lookOnly observes the host. That a run is unfinished, status says by itself.
+func (a *app) lookOnly(c *cli.Context) (*inventory.Host, error) {
+	e, err := a.connect(c)
+	if err != nil {
+		return nil, err
+	}
+	return a.observe(c.Context, c, e, e.Client)
+}
+
+// elsewhere tells a person who is not root, and of whom nothing was applied, about what root applied.
+func (a *app) elsewhere(c *cli.Context) {
+	if a.unprivileged() && otherState(a.stateDir(c), defaultState) {
+		a.note(c, "This is about %s, as for a rootless engine. What root applied is in %s: use sudo.", clean(a.stateDir(c)), defaultState)
+	}
+}
+
+// otherState reports whether there is a state of root beside the one that is looked at.
+func otherState(dir, root string) bool {
+	_, err := os.Stat(root)
+	return err == nil && dir != root
 }
 
 // current is the newest generation that left something on the host, else the newest.
@@ -87,7 +115,7 @@ func (a *app) printStatus(s statusJSON) error {
 	} else {
 		g := s.Generation
 		fmt.Fprintf(&b, "Generation %d is %s (%s, %s", g.Generation, g.State, g.Made.Local().Format("2006-01-02 15:04:05"), count(len(g.Steps), "step"))
-		fmt.Fprintf(&b, ", profile %s)%s\n", clean(g.Profile), prefixed(": ", clean(g.Message)))
+		fmt.Fprintf(&b, ", profile %s)%s\n", clean(g.Profile), prefixed(": ", report.Clean(g.Message)))
 		if s.Unfinished {
 			fmt.Fprintf(&b, "It is unfinished, or still at work. If nothing runs: sudo %s resume   or: sudo %[1]s rollback %d\n", a.name(), g.Generation)
 		}

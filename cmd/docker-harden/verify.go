@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -37,6 +38,10 @@ func (a *app) verify(c *cli.Context) error {
 	var gen *journal.Generation
 	if n == 0 {
 		gen, err = a.undoable(c, 0)
+		if errors.Is(err, journal.ErrNone) {
+			a.elsewhere(c)
+			return fmt.Errorf("cannot verify: %w: nothing was applied that is not rolled back already", err)
+		}
 	} else {
 		gen, err = a.generation(c, n)
 	}

@@ -228,7 +228,11 @@ func finish(step *Step, basis func(Resource) (Basis, bool)) error {
 	step.Basis, step.Sees = seen, seen.Fingerprint()
 	if step.Kind == KindRecreate {
 		for i := range step.Changes {
-			step.Changes[i].Reversibility, step.Changes[i].ReverseNote = Exact, ""
+			// What is functional live is exact here: the old container has the old value. A change
+			// that needs the recreate speaks for itself.
+			if c := step.Changes[i]; c.Kind != KindRecreate || c.Reversibility == "" {
+				step.Changes[i].Reversibility, step.Changes[i].ReverseNote = Exact, ""
+			}
 		}
 	} else if step.Kind != KindRestart {
 		step.Effect.Downtime = 0

@@ -166,6 +166,13 @@ func TestBuildKeepsWhatPeopleMustKnow(t *testing.T) {
 	if how, notes := s.Reversibility(); how != plan.Exact || notes != nil {
 		t.Errorf("a recreate is exact, got %s %v", how, notes)
 	}
+	f.Changes[0].Reversibility, f.Changes[0].ReverseNote = plan.Functional, "another id"
+	if p, err = plan.Build(input(f)); err != nil {
+		t.Fatal(err)
+	}
+	if how, _ := p.Steps[0].Reversibility(); how != plan.Functional {
+		t.Errorf("a recreate that keeps no old container is %s", how)
+	}
 	live, err := plan.Build(input(g))
 	if err != nil {
 		t.Fatal(err)

@@ -29,11 +29,7 @@ type Effect struct {
 }
 
 // Reversibility is the worst of the step's changes, and the notes of those that are not exact.
-// A recreate keeps the old container, so its step is always exact.
 func (s Step) Reversibility() (Reversibility, []string) {
-	if s.Kind == KindRecreate {
-		return Exact, nil
-	}
 	worst, notes := Exact, []string(nil)
 	for _, c := range s.Changes {
 		switch c.Reversibility {

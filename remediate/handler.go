@@ -47,7 +47,8 @@ type Record struct {
 // Restored says how far an Undo came back.
 type Restored struct {
 	How plan.Reversibility `json:"how"`
-	// Notes name every difference that remains, one sentence each; empty when How is exact.
+	// Notes name every difference that remains, and what went with the undone state (files that the
+	// hardened container wrote), one sentence each.
 	Notes []string `json:"notes,omitempty"`
 	// Nothing is true when there was nothing to undo.
 	Nothing bool `json:"nothing,omitempty"`

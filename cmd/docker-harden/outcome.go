@@ -13,6 +13,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
+	"docker-harden/remediate/docker/container"
 )
 
 // work runs something that changes the host and says how it ended: progress and errors on stderr,
@@ -107,6 +108,10 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 		fmt.Fprintf(&b, "Undo: sudo %s rollback   Keep: sudo %[1]s confirm\n", a.name())
 	}
 	restored(&b, out)
+	var gate *container.GateError
+	if errors.As(err, &gate) && gate.Next != "" {
+		fmt.Fprintf(&b, "Next: %s\n", clean(gate.Next))
+	}
 	_, werr := io.WriteString(w, b.String())
 	return werr
 }
@@ -119,14 +124,18 @@ func differs(out remediate.Outcome) bool {
 	})
 }
 
-// restored names what a rollback did not bring back exactly.
+// restored names what a rollback did not bring back exactly, and what went with an exact one.
 func restored(b *strings.Builder, out remediate.Outcome) {
 	for _, id := range out.Undone {
 		r := out.Restored[id]
-		if r.How == plan.Exact || len(r.Notes) == 0 {
+		if len(r.Notes) == 0 {
 			continue
 		}
-		fmt.Fprintf(b, "  %s: back in effect, not byte for byte:\n", clean(id))
+		how := "back in effect, not byte for byte"
+		if r.How == plan.Exact {
+			how = "back exactly; note"
+		}
+		fmt.Fprintf(b, "  %s: %s:\n", clean(id), how)
 		for _, note := range r.Notes {
 			fmt.Fprintf(b, "    %s\n", clean(note))
 		}

@@ -51,3 +51,6 @@ func swarmHint(service string, changes []plan.Change) string {
 func composeReason(c *inventory.Container) string {
 	return fmt.Sprintf("compose: the next change of project file of %s recreates it without this hardening; put it in the compose file", c.Owner.Name)
 }
+
+// composeUndo is what differs after the rollback of a recreated Compose container.
+const composeUndo = "Compose would start a kept old container, so it is removed and made again: same configuration and volumes, another id"

@@ -137,6 +137,11 @@ func priceRecreate(c *inventory.Container, f *plan.Finding) {
 	}
 	if c.Owner.Kind == inventory.OwnedByCompose {
 		f.Risk = f.Risk.Raise(plan.RiskMedium, composeReason(c))
+		for i := range f.Changes {
+			if f.Changes[i].Kind == plan.KindRecreate {
+				f.Changes[i].Reversibility, f.Changes[i].ReverseNote = plan.Functional, composeUndo
+			}
+		}
 	}
 	if ports := ephemeralPorts(c); len(ports) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("published on a host port that the engine picks, which will be another one: %s", strings.Join(ports, ", ")))

@@ -46,7 +46,7 @@ func TestHostThereAndBack(t *testing.T) {
 			t.Errorf("the plan does not mention %q", want)
 		}
 	}
-	o.run(0, "apply", "host.plan", "--yes")
+	o.run(0, "apply", "host.plan", "--yes", "--stable", "2s")
 	changed := recreated(o.plan("host.plan"))
 	if len(changed) < 7 {
 		t.Errorf("only %v are recreated", changed)
@@ -205,4 +205,52 @@ func TestSnapshotPlansElsewhere(t *testing.T) {
 	if !strings.Contains(refused.stderr, "snapshot") {
 		t.Error("the refusal does not say why")
 	}
+}
+
+// A plan narrowed to one engine setting leaves live-restore out, so the restart stops containers: the
+// plan has to say so, and not price it as if they kept running.
+func TestNarrowedPlanPricesTheRestart(t *testing.T) {
+	o := newOperator(t)
+	o.host.Docker(t, "run", "-d", "--name", "web", "--stop-signal", "KILL", o.host.Image(t, "busybox"), "sleep", "3600")
+	whole := o.run(0, "plan", "-p", "baseline", "daemon")
+	if !strings.Contains(whole.stdout, "containers keep running") {
+		t.Error("with live-restore the restart keeps containers running")
+	}
+	narrow := o.run(0, "plan", "-p", "baseline", "--only", "docker/daemon-no-new-privileges")
+	if strings.Contains(narrow.stdout, "containers keep running") || !strings.Contains(narrow.stdout, "HIGH") {
+		t.Error("without it they stop, at high risk")
+	}
+}
+
+// Owner and mode of daemon.json alone: no engine step, and what was done is no pending edit afterwards.
+func TestModeOfDaemonJSON(t *testing.T) {
+	o := newOperator(t)
+	o.host.WriteDaemonJSON(t, "{\"log-level\": \"info\"}\n")
+	o.host.Restart(t)
+	if err := os.Chmod("/etc/docker/daemon.json", 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown("/etc/docker/daemon.json", 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	// The engine has not read the file since, so a content edit cannot be told from a mode change here.
+	o.host.Restart(t)
+	before := o.record("before")
+	o.run(0, "plan", "host", "-o", "host.plan")
+	if p := o.plan("host.plan"); len(p.Steps) != 1 || p.Steps[0].Kind != plan.KindFile || len(p.Steps[0].Changes) != 2 {
+		t.Fatalf("got\n%s", p)
+	}
+	o.run(0, "apply", "host.plan", "-y")
+	info, err := os.Stat("/etc/docker/daemon.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o644 {
+		t.Errorf("mode is %v", info.Mode())
+	}
+	if got := o.run(0, "check", "--only", "docker/log-level"); !strings.Contains(got.stdout, "pass") {
+		t.Error("the mode change looks like an edit that the engine has not read")
+	}
+	o.run(0, "rollback", "-y")
+	o.script("check", before, o.record("after"))
 }

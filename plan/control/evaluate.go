@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"docker-harden/plan"
@@ -13,29 +15,21 @@ import (
 )
 
 // Evaluate judges a host by the controls a profile turns on. It is pure: the same input gives the
-// same findings in the same order, by resource and then in the order of controls.
+// same findings in the same order, by resource and then in the order of controls. Several
+// containers are judged at once.
 //
 // A change that cannot be made on this host, whatever its control, is taken out of the finding and
 // the reason put into Blocked (see the files recreate.go, owner.go and engine.go).
 // A container that is recreated keeps what no finding speaks of, against the engine's defaults
 // (privileges.go).
 func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []plan.Finding {
-	var all []judged
-	for i, c := range controls {
-		for _, f := range verdicts(h, p, c) {
-			f.Control = c.ID
-			all = append(all, judged{except(f, p, now), i})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b judged) int {
-		x, y := a.Resource, b.Resource
-		return cmp.Or(cmp.Compare(resourceRank(x), resourceRank(y)), cmp.Compare(x.Name, y.Name),
-			cmp.Compare(x.ID, y.ID), cmp.Compare(a.control, b.control))
+	// The first part is of the host, each other one of a container.
+	parts := make([][]judged, 1+len(h.Containers))
+	parts[0] = hostVerdicts(h, p, controls, now)
+	inParallel(len(h.Containers), func(i int) {
+		parts[1+i] = containerVerdicts(h, &h.Containers[i], p, controls, now)
 	})
-	findings := make([]plan.Finding, len(all))
-	for i, f := range all {
-		findings[i] = f.Finding
-	}
+	findings := inOrder(parts)
 	guardContainers(h, findings)
 	guardEngine(h, findings)
 	keepPrivileges(h, findings)
@@ -48,39 +42,104 @@ type judged struct {
 	control int
 }
 
-func resourceRank(r plan.Resource) int {
-	return slices.Index([]plan.ResourceKind{plan.ResourceDaemon, plan.ResourceFile, plan.ResourceContainer}, r.Kind)
+// inOrder sorts findings. It moves them once only: they are large, and mostly in order already.
+func inOrder(parts [][]judged) []plan.Finding {
+	total := 0
+	for _, part := range parts {
+		total += len(part)
+	}
+	all := make([]*judged, 0, total)
+	for _, part := range parts {
+		for i := range part {
+			all = append(all, &part[i])
+		}
+	}
+	compare := func(a, b *judged) int {
+		x, y := &a.Resource, &b.Resource
+		return cmp.Or(cmp.Compare(resourceRank(x.Kind), resourceRank(y.Kind)), cmp.Compare(x.Name, y.Name),
+			cmp.Compare(x.ID, y.ID), cmp.Compare(a.control, b.control))
+	}
+	if !slices.IsSortedFunc(all, compare) {
+		slices.SortStableFunc(all, compare)
+	}
+	findings := make([]plan.Finding, total)
+	for i, f := range all {
+		findings[i] = f.Finding
+	}
+	return findings
 }
 
-// verdicts runs one control on everything it judges.
-func verdicts(h *inventory.Host, p *profile.Profile, c Control) []plan.Finding {
-	params, on := p.ParamsFor(c.ID, "", c.Params)
-	if c.Host != nil {
-		if !on {
-			return nil
-		}
-		return safely(c, plan.Daemon(), func() []plan.Finding { return c.Host(h, params) })
+// resourceRank orders kinds of resources; one that is not known comes first.
+func resourceRank(k plan.ResourceKind) int {
+	switch k {
+	case plan.ResourceDaemon:
+		return 0
+	case plan.ResourceFile:
+		return 1
+	case plan.ResourceContainer:
+		return 2
 	}
-	if len(h.Containers) == 0 && on {
-		return []plan.Finding{noContainers(h)}
+	return -1
+}
+
+// inParallel calls do for every number below n, on as many goroutines as there are processors.
+func inParallel(n int, do func(int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
 	}
-	var out []plan.Finding
-	for i := range h.Containers {
-		ctr := &h.Containers[i]
-		params, on := p.ParamsFor(c.ID, ctr.Name, c.Params)
+	group.Wait()
+}
+
+// hostVerdicts runs the controls of the host, and says of the others when there are no containers.
+func hostVerdicts(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []judged {
+	var out []judged
+	for i, c := range controls {
+		params, on := p.ParamsFor(c.ID, "", c.Params)
+		var list []plan.Finding
 		switch {
 		case !on:
-		case Kept(ctr):
-			out = append(out, plan.Finding{Resource: ctr.Resource(), Status: plan.NotApplicable, Message: "it is kept for a rollback; prune drops it"})
-		case ctr.Problem != "":
-			out = append(out, plan.Finding{Resource: ctr.Resource(), Status: plan.Unknown, Message: "it could not be inspected: " + ctr.Problem})
-		default:
-			out = append(out, safely(c, ctr.Resource(), func() []plan.Finding {
-				f := c.Container(h, ctr, params)
-				f.Resource = ctr.Resource()
-				return []plan.Finding{f}
-			})...)
+		case c.Host != nil:
+			list = safely(c, plan.Daemon(), func() []plan.Finding { return c.Host(h, params) })
+		case len(h.Containers) == 0:
+			list = []plan.Finding{noContainers(h)}
 		}
+		for _, f := range list {
+			f.Control = c.ID
+			out = append(out, judged{except(f, p, now), i})
+		}
+	}
+	return out
+}
+
+// containerVerdicts runs every control on one container.
+func containerVerdicts(h *inventory.Host, ctr *inventory.Container, p *profile.Profile, controls []Control, now time.Time) []judged {
+	out := make([]judged, 0, len(controls))
+	kept := Kept(ctr)
+	for i, c := range controls {
+		if c.Host != nil {
+			continue
+		}
+		params, on := p.ParamsFor(c.ID, ctr.Name, c.Params)
+		if !on {
+			continue
+		}
+		var f plan.Finding
+		switch {
+		case kept:
+			f = plan.Finding{Status: plan.NotApplicable, Message: "it is kept for a rollback; prune drops it"}
+		case ctr.Problem != "":
+			f = plan.Finding{Status: plan.Unknown, Message: "it could not be inspected: " + ctr.Problem}
+		default:
+			f = safely(c, ctr.Resource(), func() []plan.Finding { return []plan.Finding{c.Container(h, ctr, params)} })[0]
+		}
+		f.Resource, f.Control = ctr.Resource(), c.ID
+		out = append(out, judged{except(f, p, now), i})
 	}
 	return out
 }

@@ -4,8 +4,20 @@ import "testing"
 
 func TestFingerprintOfBasis(t *testing.T) {
 	for _, b := range []Basis{
-		nil, {}, {"a": "1"}, {"b": "2", "a": "1", "B.c": ""}, {"resource": "x y", "zz": "~"},
-		{"a": `quote"`}, {"a": `back\slash`}, {"a<b": "1"}, {"a": "&"}, {"a": "é"}, {"tab\t": "1"}, {"a": "\x7f"}, {"a": "\xff"}, {"a": "\u2028"},
+		nil,
+		{},
+		{"a": "1"},
+		{"b": "2", "a": "1", "B.c": ""},
+		{"resource": "x y", "zz": "~"},
+		{"a": `quote"`},
+		{"a": `back\slash`},
+		{"a<b": "1"},
+		{"a": "&"},
+		{"a": "é"},
+		{"tab\t": "1"},
+		{"a": "\x7f"},
+		{"a": "\xff"},
+		{"a": "\u2028"},
 	} {
 		if got, want := b.Fingerprint(), FingerprintOf(b); got != want {
 			t.Errorf("%q: %s, want that of its JSON, %s", b, got.Short(), want.Short())

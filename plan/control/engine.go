@@ -87,7 +87,7 @@ func configBlocks(h *inventory.Host, f *plan.Finding) []string {
 
 // PendingText is why nothing is reloaded or restarted while somebody else's edit of daemon.json waits.
 func PendingText(h *inventory.Host) string {
-	return fmt.Sprintf("%s was changed after the engine started; a restart would also activate that edit: restart the engine yourself, then plan again", h.Daemon.ConfigPath)
+	return fmt.Sprintf("%s was changed after the engine started; a restart would also activate that edit: make sure that the engine can start with it, restart the engine yourself, then plan again", h.Daemon.ConfigPath)
 }
 
 // commandLine names where the engine's flags are written, without the flags: they may hold secrets.

@@ -186,7 +186,11 @@ func except(f plan.Finding, p *profile.Profile, now time.Time) plan.Finding {
 	case e == nil:
 		return f
 	case expired:
-		f.Message += fmt.Sprintf("; the exception by %s expired on %s", e.Owner, e.Expires.Format(time.DateOnly))
+		over := fmt.Sprintf("the exception by %s expired on %s", e.Owner, e.Expires.Format(time.DateOnly))
+		f.Message += "; " + over
+		if len(f.Changes) > 0 { // whoever reviews the step sees that it was once unwanted
+			f.Notes = append(slices.Clone(f.Notes), fmt.Sprintf("%s: %s (%s)", f.Control, over, e.Reason))
+		}
 		return f
 	}
 	f.Status = plan.Excepted

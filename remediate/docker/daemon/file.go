@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"docker-harden/plan"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/daemon/edit"
@@ -167,6 +169,27 @@ func checkPlace(path string) error {
 			return nil
 		}
 	}
+}
+
+// replaceable refuses a file that could not be replaced when it comes to it.
+func replaceable(path string) error {
+	dir := firstExisting(path)
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return fmt.Errorf("%w: nothing can be written into %s, where daemon.json is: %w", remediate.ErrRefused, dir, err)
+	}
+	for _, name := range []string{dir, path} {
+		var st unix.Statx_t
+		if unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st) != nil {
+			continue // it does not exist yet, or the kernel does not tell
+		}
+		switch {
+		case st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0:
+			return fmt.Errorf("%w: %s is immutable, which somebody wanted; chattr -ia %s first", remediate.ErrRefused, name, name)
+		case name == path && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+			return fmt.Errorf("%w: %s is a mount point (a bind-mounted file), which cannot be replaced; change the file that is mounted there", remediate.ErrRefused, name)
+		}
+	}
+	return nil
 }
 
 // same compares contents; nil is a file that does not exist, which is not an empty one.

@@ -132,6 +132,9 @@ func (h *Handler) look(m *memo) error {
 			return err
 		}
 	}
+	if err := replaceable(m.Resolved); err != nil {
+		return err
+	}
 	if m.Original, err = observe(m.Resolved); err != nil {
 		return err
 	}

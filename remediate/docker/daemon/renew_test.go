@@ -4,10 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	testhost "docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/remediate"
 	"docker-harden/remediate/host"
 )
 
@@ -55,5 +60,45 @@ func TestPrepareRenews(t *testing.T) {
 				t.Errorf("prepared for process %d of service %d, not %d", m.Engine.PID, m.Service.PID, seen.PID)
 			}
 		})
+	}
+}
+
+// TestPrepareSeesWhatCannotBeReplaced: before anything is changed, and so in a dry run too.
+func TestPrepareSeesWhatCannotBeReplaced(t *testing.T) {
+	r := newRig(t, "{}\n")
+	file, dir := testhost.DaemonJSON, filepath.Dir(testhost.DaemonJSON)
+	tests := []struct {
+		name     string
+		do, undo [][]string
+		want     string
+	}{
+		{"immutable file", [][]string{{"chattr", "+i", file}}, [][]string{{"chattr", "-i", file}}, "chattr -ia " + file + " first"},
+		{"append-only directory", [][]string{{"chattr", "+a", dir}}, [][]string{{"chattr", "-a", dir}}, "chattr -ia " + dir + " first"},
+		{"bind-mounted file", [][]string{{"mount", "--bind", file, file}}, [][]string{{"umount", file}}, "mount point"},
+		{
+			"read-only directory",
+			[][]string{{"mount", "--bind", dir, dir}, {"mount", "-o", "remount,bind,ro", dir}},
+			[][]string{{"umount", dir}}, "read-only file system",
+		},
+	}
+	run := func(commands [][]string) {
+		for _, c := range commands {
+			if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil { //nolint:gosec // the words stand above
+				t.Fatalf("%q: %v: %s", c, err, out)
+			}
+		}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			run(tt.do)
+			defer run(tt.undo)
+			_, err := r.handler.Prepare(t.Context(), stepOf(plan.KindRestart, set("icc", "null", "false")))
+			if !errors.Is(err, remediate.ErrRefused) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Prepare = %v, want a refusal with %q", err, tt.want)
+			}
+		})
+	}
+	if _, err := r.handler.Prepare(t.Context(), stepOf(plan.KindRestart, set("icc", "null", "false"))); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -40,7 +40,7 @@ const (
 )
 
 // complaint finds log lines that speak of missing rights or resources.
-var complaint = regexp.MustCompile(`(?i)` + needsRights + `|read-only file system|erofs|resource temporarily unavailable|cannot fork|can't fork|out of memory|cannot allocate memory|effective uid is not 0|must be setuid`)
+var complaint = regexp.MustCompile(`(?i)` + needsRights + `|read-only file system|erofs|resource temporarily unavailable|cannot fork|can't fork|out of memory|cannot allocate memory|effective uid is not 0|must be s(et)?uid`)
 
 // complaints are the lines of a container's log that complain, fit to print.
 func (c *state) complaints(lines [][]byte) []string {
@@ -166,7 +166,7 @@ func (x *swap) otherCause(line string) (cause, next string) {
 		return "the new limit of processes is too low", "raise the limit of processes for this container in the profile, then plan again"
 	case x.changes.has("Memory") && has("out of memory", "cannot allocate memory"):
 		return "the new memory limit is too low", "raise the memory limit for this container in the profile, then plan again"
-	case x.changes.has("SecurityOpt") && has("effective uid is not 0", "must be setuid"):
+	case x.changes.has("SecurityOpt") && has("effective uid is not 0", "must be setuid", "must be suid"):
 		return "it uses a setuid program, which no-new-privileges stops",
 			"except this container from no-new-privileges in the profile, then plan again"
 	case x.changes.has("SecurityOpt") && has("operation not permitted") && x.old.unfiltered():

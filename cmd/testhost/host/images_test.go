@@ -28,8 +28,13 @@ func settled(t *testing.T, h *Host, name, uid string) string {
 func TestSmallImages(t *testing.T) {
 	h := Here(t)
 	for _, c := range []struct{ image, uid string }{
-		{"busybox", "0"}, {"nonroot", "65534"}, {"setuid", "1000"}, {"filecap", "65534"},
-		{"suexec", "65534"}, {"mknod", "0"}, {"anonvol", "0"},
+		{"busybox", "0"},
+		{"nonroot", "65534"},
+		{"setuid", "1000"},
+		{"filecap", "65534"},
+		{"suexec", "65534"},
+		{"mknod", "0"},
+		{"anonvol", "0"},
 	} {
 		t.Run(c.image, func(t *testing.T) {
 			h.Docker(t, "run", "-d", "--name", c.image, h.Image(t, c.image))

@@ -78,7 +78,8 @@ func TestPrepareSeesWhatCannotBeReplaced(t *testing.T) {
 		{
 			"read-only directory",
 			[][]string{{"mount", "--bind", dir, dir}, {"mount", "-o", "remount,bind,ro", dir}},
-			[][]string{{"umount", dir}}, "read-only file system",
+			[][]string{{"umount", dir}},
+			"read-only file system",
 		},
 	}
 	run := func(commands [][]string) {

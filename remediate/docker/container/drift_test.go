@@ -93,6 +93,53 @@ func TestCommit(t *testing.T) {
 	}
 }
 
+// A live change of the new container that was rolled back leaves its limits lifted, not unset. That
+// is no drift: going back two generations must work.
+func TestLiftedLimitsAreNoDrift(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	was := remember(t, h, "web")
+	r := recreator(t, h)
+	step := hardening(t, h, "web")
+	step.Changes = slices.DeleteFunc(step.Changes, func(c plan.Change) bool { return c.Path != "HostConfig.CapDrop" })
+	rec := done(t, r, step)
+	h.Docker(t, "update", "--cpu-shares", "1024", "--memory", "9223372036854771712", "--memory-swap", "9223372036854771712", "--pids-limit", "-1", "web")
+	if out := undone(t, r, step, rec); out.How != plan.Exact {
+		t.Errorf("Undo: %+v", out)
+	}
+	was.isBack(t, h)
+}
+
+// A container that cannot start a second time cannot be brought back whole by anybody. Force leaves
+// it in its place, and says so.
+func TestForceAcceptsWhatCannotRunAgain(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "once", "--stop-signal", "KILL", h.Image(t, "busybox"), "sh", "-c", "mkdir /once || exit 5; exec sleep 600")
+	was := look(t, h, "once")
+	r := recreator(t, h)
+	step := hardening(t, h, "once")
+	undo, err := r.Prepare(t.Context(), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &memory{}
+	if err := r.Do(t.Context(), step, undo, log); err == nil {
+		t.Fatal("its layer was carried over, so it should not start")
+	}
+	rec := remediate.Record{Undo: undo, Notes: log.notes}
+	if _, err := r.Undo(t.Context(), step, rec); !errors.Is(err, errDown) {
+		t.Errorf("Undo: %v", err)
+	}
+	rec.Force = true
+	out, err := r.Undo(t.Context(), step, rec)
+	if err != nil || out.How != plan.Functional || !strings.Contains(strings.Join(out.Notes, ";"), "does not run again") {
+		t.Errorf("Undo with force: %v %+v", err, out)
+	}
+	if got := containers(t, h); len(got) != 1 || got[0] != was.ID || look(t, h, "once").ID != was.ID {
+		t.Errorf("left behind:\n%s", list(t, h))
+	}
+}
+
 // A container that was made before the engine had no-new-privileges as its default takes it when it
 // is made again, and only the kernel shows that.
 func TestMadeAgainUnderAnotherDefault(t *testing.T) {

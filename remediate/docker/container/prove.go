@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,11 @@ func (b *back) prove(ctx context.Context) error {
 		if c == nil {
 			return fmt.Errorf("container %s has vanished while it was brought back", b.rec.Name)
 		}
-		if err := b.asBefore(c); err != nil {
+		if err := b.asBefore(c); errors.Is(err, errDown) && b.force {
+			b.old, b.down = c, true
+			b.said = append(b.said, err.Error()+": it has its old place and configuration, and somebody has to look why")
+			return nil
+		} else if err != nil {
 			return err
 		}
 		if !b.acted || !b.rec.Running || time.Now().After(end) {
@@ -40,6 +45,10 @@ func (b *back) prove(ctx context.Context) error {
 		}
 	}
 }
+
+// errDown: everything of a container is back but its process. Some cannot start a second time; they
+// would not have survived a reboot either. Force accepts that, for no other rollback could do better.
+var errDown = errors.New("does not run again")
 
 func (b *back) asBefore(c *state) error {
 	var req *body.Request
@@ -55,7 +64,7 @@ func (b *back) asBefore(c *state) error {
 	case c.HostConfig.RestartPolicy != b.rec.Policy:
 		return fmt.Errorf("the restart policy of %s is %s, not %s as before", b.rec.Name, c.HostConfig.RestartPolicy.Name, b.rec.Policy.Name)
 	case b.rec.Running && !c.State.Running:
-		return fmt.Errorf("container %s does not run again: it %s with code %d", b.rec.Name, c.State.Status, c.State.ExitCode)
+		return fmt.Errorf("container %s %w: it %s with code %d", b.rec.Name, errDown, c.State.Status, c.State.ExitCode)
 	case b.rec.Paused != c.State.Paused && b.rec.Running:
 		return fmt.Errorf("container %s is %s, not as before", b.rec.Name, c.State.Status)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"docker-harden/plan"
@@ -42,8 +43,10 @@ type back struct {
 	new   *state // nil: never made, or removed already
 	// rebuilt is true when the old container was deleted and had to be made again.
 	rebuilt bool
-	acted   bool
-	said    []string
+	// down is true when the old container is back but its process ends by itself.
+	down  bool
+	acted bool
+	said  []string
 }
 
 // look finds both containers and whoever has the name, and refuses when somebody else changed them.
@@ -154,11 +157,22 @@ func (b *back) moved(c *state, req *body.Request) []string {
 	}
 	var out []string
 	for _, d := range differences {
-		if d.Path != "HostConfig.RestartPolicy" {
+		if d.Path != "HostConfig.RestartPolicy" && !lifted(d) {
 			out = append(out, clean(d.String(), maxMessage))
 		}
 	}
 	return out
+}
+
+// lifted: a limit that was never set, and one that a live rollback lifted because it cannot be unset,
+// are no different in effect. That was this tool, not somebody else.
+func lifted(d body.Difference) bool {
+	none := map[string][]string{
+		"HostConfig.CpuShares":  {"0", strconv.Itoa(defaultShares)},
+		"HostConfig.Memory":     {"0", strconv.FormatInt(unlimitedMemory, 10)},
+		"HostConfig.MemorySwap": {"0", "-1", strconv.FormatInt(unlimitedMemory, 10)},
+	}[d.Path]
+	return slices.Contains(none, d.Was) && slices.Contains(none, d.Is)
 }
 
 // restore makes the moves that are missing. At every moment at most one of the two containers runs,
@@ -173,6 +187,9 @@ func (b *back) restore(ctx context.Context) (remediate.Restored, error) {
 		}
 	}
 	out := remediate.Restored{How: plan.Exact, Notes: b.said, Nothing: !b.acted}
+	if b.down {
+		out.How = plan.Functional
+	}
 	if b.rebuilt {
 		out.How = plan.Functional
 		out.Notes = append([]string{fmt.Sprintf("the old container had been removed: it was made again and has a new id (%.12s)", b.old.ID)}, b.said...)

@@ -9,6 +9,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/remediate/docker/daemon"
 	"docker-harden/remediate/journal"
 )
 
@@ -26,10 +27,23 @@ func driftOf(gen *journal.Generation, h *inventory.Host) []drift {
 	for _, s := range gen.Begin.Steps {
 		switch gen.Step(s.ID).Phase {
 		case journal.StepDone, journal.StepPruned:
-			out = append(out, driftOfStep(s, h)...)
+			found := driftOfStep(s, h)
+			if len(found) == 0 && s.Resource.Kind == plan.ResourceDaemon {
+				found = driftOfFile(s, gen.Step(s.ID).Undo, h)
+			}
+			out = append(out, found...)
 		}
 	}
 	return out
+}
+
+// driftOfFile: the step's keys are as it set them, and something else in daemon.json is not.
+func driftOfFile(s plan.Step, undo json.RawMessage, h *inventory.Host) []drift {
+	left := daemon.Left(undo)
+	if left == "" || left == h.Daemon.Config.SHA256 {
+		return nil
+	}
+	return []drift{{s.ID, "content", h.Daemon.Resolved + " was changed: what this tool did not set is not as the apply left it"}}
 }
 
 func driftOfStep(s plan.Step, h *inventory.Host) []drift {

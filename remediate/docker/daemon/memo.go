@@ -58,6 +58,16 @@ func (c content) doc() []byte {
 	return c.Bytes
 }
 
+// Left is the hash (sha256, hex) of the file that a step left, from its undo record; empty when the record is
+// none of this handler.
+func Left(undo json.RawMessage) string {
+	var m memo
+	if json.Unmarshal(undo, &m) != nil || m.Resolved == "" {
+		return ""
+	}
+	return digest(m.After)
+}
+
 // phase is a fact noted in the journal while the step runs.
 type phase struct {
 	Phase string  `json:"phase"`

@@ -64,6 +64,9 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 			return nil, err
 		}
 	}
+	if emptyDir(r.join(upper)) {
+		return &Layer{}, nil // as most are
+	}
 	dir, err := os.OpenRoot(r.join(upper))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
@@ -88,6 +91,25 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 	}
 	slices.Sort(w.layer.Paths)
 	return &w.layer, nil
+}
+
+// emptyDir reports whether a directory surely is empty.
+func emptyDir(name string) bool {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var entries [512]byte
+	for {
+		n, err := unix.ReadDirent(fd, entries[:])
+		if err != nil || n == 0 {
+			return err == nil
+		}
+		if _, count, _ := unix.ParseDirent(entries[:n], 1, nil); count > 0 {
+			return false // ParseDirent leaves out "." and ".."
+		}
+	}
 }
 
 func (w *layerWalk) exclude(name string) {

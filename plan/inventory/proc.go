@@ -44,6 +44,7 @@ type procReader struct {
 	root  hostRoot
 	mount hierarchies
 	host  []map[string]string // namespaces of the host
+	live  bool                // the kernel's own /proc, not a recording of one
 }
 
 // prepare learns what is the same for all containers. engine is the engine's pid: containers that
@@ -53,6 +54,8 @@ func (r *procReader) prepare(engine int) error {
 	if r.mount, err = r.root.hierarchies(); err != nil {
 		return err
 	}
+	var fs unix.Statfs_t
+	r.live = unix.Statfs(r.root.join("/proc"), &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
 	first, err := r.namespaces(1)
 	if err != nil {
 		return fmt.Errorf("cannot read the host's namespaces: %w", explain(err))
@@ -107,18 +110,30 @@ func (r *procReader) read(pid int, groups cgroups) (*Proc, error) {
 			proc.SharedNamespaces = append(proc.SharedNamespaces, name)
 		}
 	}
-	mounts, err := r.root.readProcFile("/proc", strconv.Itoa(pid), "mountinfo")
-	if err != nil {
+	if proc.ReadOnlyRoot, err = r.readOnlyRoot(pid); err != nil {
 		return nil, failed(err)
-	}
-	if top, ok := rootMount(parseMounts(mounts)); ok {
-		proc.ReadOnlyRoot = top.readOnly()
 	}
 	r.limits(proc, groups)
 	if proc.All, err = r.all(first, groups); err != nil {
 		return nil, failed(err)
 	}
 	return proc, nil
+}
+
+// readOnlyRoot reports whether a process has / read-only. The kernel is asked for that one mount:
+// writing the whole table takes it long, because a container has some thirty.
+func (r *procReader) readOnlyRoot(pid int) (bool, error) {
+	if r.live {
+		var fs unix.Statfs_t
+		err := unix.Statfs(r.root.proc(pid, "root"), &fs)
+		return fs.Flags&unix.ST_RDONLY != 0, err
+	}
+	mounts, err := readLimited(r.root.proc(pid, "mountinfo"), maxProcFile)
+	if err != nil {
+		return false, err
+	}
+	top, _ := rootMount(parseMounts(mounts))
+	return top.readOnly(), nil
 }
 
 // all reads every process of the container's control group. Those that end meanwhile are left out.

@@ -70,9 +70,10 @@ func (r hostRoot) readFile(name string, limit int64) ([]byte, error) {
 // maxProcFile bounds what is read of one file in /proc or /sys.
 const maxProcFile = 4 << 20
 
-// readProcFile reads a file of /proc or /sys; these paths hold no links to resolve.
+// readProcFile reads a file of /proc or /sys; these paths hold no links to resolve. It is not for
+// mountinfo, see records.
 func (r hostRoot) readProcFile(parts ...string) ([]byte, error) {
-	return readLimited(r.join(path.Join(parts...)), maxProcFile)
+	return readUntil(r.join(path.Join(parts...)), maxProcFile, records)
 }
 
 // proc is the path of a file of a process, as this process opens it.
@@ -94,32 +95,47 @@ func (r hostRoot) holder() int {
 	return pid
 }
 
-// readLimited reads a whole file. It asks the kernel directly: an observation reads thousands of
-// small files of /proc, where most of the time of package os is spent on preparing to wait.
-func readLimited(name string, limit int64) ([]byte, error) {
+// page is what the kernel hands out of a generated file at once.
+const page = 4096
+
+// records is how short a first read of a generated file must be to be all of it. The kernel hands
+// out whole records until the next one does not fit: whatever ends in the first half of a page has
+// ended, unless a record can be half a page long, as those of mountinfo.
+const records = page / 2
+
+// readLimited reads a whole file.
+func readLimited(name string, limit int64) ([]byte, error) { return readUntil(name, limit, 0) }
+
+// readUntil reads a file to its end, or to a first read of at most enough bytes. It asks the kernel
+// directly: an observation reads thousands of small files of /proc, where most of the time of
+// package os is spent on preparing to wait.
+func readUntil(name string, limit int64, enough int) ([]byte, error) {
 	failed := func(op string, err error) error { return &os.PathError{Op: op, Path: name, Err: err} }
 	fd, err := retry(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) })
 	if err != nil {
 		return nil, failed("open", err)
 	}
 	defer unix.Close(fd)
-	const page = 4096
-	data := make([]byte, 0, page)
-	for {
-		n, err := retry(func() (int, error) { return unix.Read(fd, data[len(data):cap(data)]) })
-		if err != nil {
+	var first [page]byte // most files fit, and take only as much memory as they have
+	n, err := retry(func() (int, error) { return unix.Read(fd, first[:]) })
+	if err != nil {
+		return nil, failed("read", err)
+	}
+	data := slices.Clone(first[:n])
+	for n > 0 && (n > enough || len(data) > n) {
+		data = slices.Grow(data, page)
+		if n, err = retry(func() (int, error) { return unix.Read(fd, data[len(data):cap(data)]) }); err != nil {
 			return nil, failed("read", err)
 		}
 		data = data[:len(data)+n]
-		switch {
-		case int64(len(data)) > limit:
-			return nil, fmt.Errorf("cannot read %s: larger than %d bytes", name, limit)
-		case n == 0:
-			return data, nil
-		case cap(data)-len(data) < page/2:
-			data = slices.Grow(data, 2*cap(data))
+		if int64(len(data)) > limit {
+			break
 		}
 	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("cannot read %s: larger than %d bytes", name, limit)
+	}
+	return data, nil
 }
 
 // retry repeats a system call that a signal interrupted.

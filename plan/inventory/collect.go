@@ -3,6 +3,7 @@ package inventory
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,13 +61,7 @@ func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
 	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/"))}
 	c.host = &Host{Format: SnapshotFormat, Taken: time.Now().UTC(), Images: map[string]Image{}, Files: map[string]File{}}
 	c.endpoint = first(o.Endpoint, reader.DaemonHost())
-	if err := c.start(ctx); err != nil {
-		return nil, err
-	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.ask(groupCtx) })
-	group.Go(func() error { return c.containers(groupCtx) })
-	if err := group.Wait(); err != nil {
+	if err := c.ask(ctx); err != nil {
 		return nil, err
 	}
 	c.doubt()
@@ -105,8 +100,8 @@ type observed struct {
 	gone      bool
 }
 
-// start asks for the containers and reads the engine's process and files.
-func (c *collector) start(ctx context.Context) error {
+// ask puts all questions to the engine but those about images, and reads the host meanwhile.
+func (c *collector) ask(ctx context.Context) error {
 	var err error
 	// The first answer fixes the API version for all others.
 	if c.answers.ping, err = c.reader.Ping(ctx); err != nil {
@@ -114,8 +109,32 @@ func (c *collector) start(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		c.list, err = c.reader.ContainerList(ctx, container.ListOptions{All: true})
-		if err != nil {
+		// This takes the engine a while: it runs other programs to answer.
+		if c.answers.info, err = c.reader.Info(ctx); err != nil {
+			return fmt.Errorf("cannot read the engine's information: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := c.start(ctx); err != nil {
+			return err
+		}
+		return c.containers(ctx)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	c.host.Engine = c.answers.engine(c.reader.ClientVersion())
+	return nil
+}
+
+// start asks for the containers and reads the engine's process and files.
+func (c *collector) start(ctx context.Context) error {
+	var bridgeErr error
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		c.answers.bridge, bridgeErr = readBridge(groupCtx, c.reader)
+		if c.list, err = c.listed(groupCtx); err != nil {
 			return fmt.Errorf("cannot list containers: %w", err)
 		}
 		return nil
@@ -124,41 +143,42 @@ func (c *collector) start(ctx context.Context) error {
 		c.local()
 		return nil
 	})
-	return group.Wait()
-}
-
-// ask puts the questions to the engine that take it a while: it runs other programs to answer.
-func (c *collector) ask(ctx context.Context) error {
-	var bridgeErr error
-	group, ctx := errgroup.WithContext(ctx)
-	if c.remote != "" {
-		// Where the process behind the socket was seen to be dockerd, its word on what product it
-		// is adds nothing, and the engine would run two programs to give it.
-		group.Go(func() (err error) {
-			if c.answers.version, err = c.reader.ServerVersion(ctx); err != nil {
-				return fmt.Errorf("cannot read the engine's version: %w", err)
-			}
-			return nil
-		})
-	}
-	group.Go(func() (err error) {
-		if c.answers.info, err = c.reader.Info(ctx); err != nil {
-			return fmt.Errorf("cannot read the engine's information: %w", err)
-		}
-		return nil
-	})
-	group.Go(func() error {
-		c.answers.bridge, bridgeErr = readBridge(ctx, c.reader)
-		return ctx.Err()
-	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	if bridgeErr != nil {
 		c.problem("daemon", bridgeErr.Error(), false)
 	}
-	c.host.Engine = c.answers.engine(c.reader.ClientVersion())
+	if c.remote == "" {
+		// The process behind the socket was seen to be dockerd: its word on what product it is adds
+		// nothing, and the engine would run two programs to give it.
+		return nil
+	}
+	var err error
+	if c.answers.version, err = c.reader.ServerVersion(ctx); err != nil {
+		return fmt.Errorf("cannot read the engine's version: %w", err)
+	}
 	return nil
+}
+
+// listed lists the containers. Of each only the id and the names are needed.
+func (c *collector) listed(ctx context.Context) ([]container.Summary, error) {
+	w := newWire(c.reader)
+	defer w.close()
+	if raw, ok := w.get(ctx, "/containers/json?all=1"); ok {
+		var list []struct {
+			ID    string `json:"Id"`
+			Names []string
+		}
+		if err := json.Unmarshal(raw, &list); err == nil {
+			out := make([]container.Summary, len(list))
+			for i, item := range list {
+				out[i] = container.Summary{ID: item.ID, Names: item.Names}
+			}
+			return out, nil
+		}
+	}
+	return c.reader.ContainerList(ctx, container.ListOptions{All: true})
 }
 
 // local reads the engine's process and files, if they are on this machine.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -21,17 +22,21 @@ func isNotFound(err error) bool { return errdefs.IsNotFound(err) }
 // containers inspects every container and looks at its processes, usage and layer, several at once.
 func (c *collector) containers(ctx context.Context) error {
 	c.found = make([]observed, len(c.list))
+	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for i, summary := range c.list {
+	for range min(parallel, len(c.list)) {
 		group.Go(func() error {
-			o := &c.found[i]
-			o.container = Container{ID: summary.ID, Name: ownName(summary)}
-			if err := c.inspect(ctx, o); err != nil {
-				return err
-			}
-			if o.container.Problem == "" && !o.gone {
-				c.observe(o)
+			w := newWire(c.reader)
+			defer w.close()
+			for i := next.Add(1) - 1; i < int64(len(c.list)); i = next.Add(1) - 1 {
+				o := &c.found[i]
+				o.container = Container{ID: c.list[i].ID, Name: ownName(c.list[i])}
+				if err := c.inspect(ctx, w, o); err != nil {
+					return err
+				}
+				if o.container.Problem == "" && !o.gone {
+					c.observe(o)
+				}
 			}
 			return nil
 		})
@@ -50,16 +55,8 @@ func ownName(summary container.Summary) string {
 }
 
 // inspect asks the engine for one container. The error is that of the context only.
-func (c *collector) inspect(ctx context.Context, o *observed) error {
-	answer, raw, err := c.reader.ContainerInspectWithRaw(ctx, o.container.ID, false)
-	if err == nil {
-		o.container.Raw = trimRaw(raw)
-		err = o.container.take(answer)
-		o.search = defaultSearch
-		if answer.Config != nil {
-			o.search = searchPath(answer.Config.Env)
-		}
-	}
+func (c *collector) inspect(ctx context.Context, w *wire, o *observed) error {
+	err := c.read(ctx, w, o)
 	if stop := canceled(ctx, err); stop != nil {
 		return stop
 	}
@@ -71,6 +68,27 @@ func (c *collector) inspect(ctx context.Context, o *observed) error {
 		o.container.Raw = nil
 	}
 	return nil
+}
+
+// read fills a container from the engine's answer.
+func (c *collector) read(ctx context.Context, w *wire, o *observed) error {
+	x := &o.container
+	if raw, ok := w.get(ctx, "/containers/"+x.ID+"/json"); ok {
+		x.Raw = trimRaw(raw)
+		env, err := x.walk()
+		o.search = searchPath(env)
+		return err
+	}
+	answer, raw, err := c.reader.ContainerInspectWithRaw(ctx, x.ID, false)
+	if err != nil {
+		return err
+	}
+	x.Raw = trimRaw(raw)
+	o.search = defaultSearch
+	if answer.Config != nil {
+		o.search = searchPath(answer.Config.Env)
+	}
+	return x.take(answer)
 }
 
 // observe reads what the host tells of a container.

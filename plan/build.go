@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // DefaultLifetime is how long a plan may be applied after it was made.
@@ -52,21 +53,14 @@ func Build(in Input) (*Plan, error) {
 	for _, problem := range in.Problems {
 		p.Errored = p.Errored || problem.Fatal
 	}
-	known := make(map[Resource]bool)
-	for _, f := range in.Findings {
-		known[f.Resource] = true
-	}
-	in.Select.Rules = in.Rules
-	keep, err := in.Select.filter(known)
+	findings, err := in.selected()
 	if err != nil {
 		return nil, err
 	}
+	p.Findings = append(p.Findings, findings...)
 	steps := make(map[Resource]*Step)
-	for _, f := range in.Findings {
-		if !keep(f) {
-			continue
-		}
-		p.Findings = append(p.Findings, f)
+	for i := range findings {
+		f := &findings[i]
 		if f.Status != Fail || len(f.Changes) == 0 {
 			continue
 		}
@@ -87,6 +81,24 @@ func Build(in Input) (*Plan, error) {
 	return p, nil
 }
 
+// selected are the findings that the selection leaves.
+func (in *Input) selected() ([]Finding, error) {
+	s := in.Select
+	if len(s.Targets)+len(s.Skip)+len(s.Only)+len(s.SkipControls) == 0 {
+		return in.Findings, nil
+	}
+	known := make(map[Resource]bool)
+	for i := range in.Findings {
+		known[in.Findings[i].Resource] = true
+	}
+	s.Rules = in.Rules
+	keep, err := s.filter(known)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(in.Findings), func(f Finding) bool { return !keep(f) }), nil
+}
+
 // hold turns the findings that a left-out step would have fixed into blocked ones, so that the plan says why.
 func hold(findings []Finding, r Resource, reason string) {
 	for i := range findings {
@@ -97,7 +109,7 @@ func hold(findings []Finding, r Resource, reason string) {
 }
 
 // merge adds a finding's changes to the step of its resource.
-func merge(steps map[Resource]*Step, f Finding) error {
+func merge(steps map[Resource]*Step, f *Finding) error {
 	step := steps[f.Resource]
 	if step == nil {
 		step = &Step{ID: f.Resource.String(), Resource: f.Resource, Risk: Risk{Level: RiskLow}}
@@ -274,6 +286,9 @@ func canonical(raw json.RawMessage) json.RawMessage {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return json.RawMessage("null")
 	}
+	if isCanonical(raw) {
+		return raw
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
@@ -287,4 +302,19 @@ func canonical(raw json.RawMessage) json.RawMessage {
 		return raw
 	}
 	return bytes.TrimSpace(buf.Bytes())
+}
+
+// isCanonical reports whether a value surely is in canonical form already, as most are: one without
+// objects, without space, and without characters that can be written in several ways.
+func isCanonical(raw json.RawMessage) bool {
+	inText := false
+	for _, b := range raw {
+		switch {
+		case b == '"':
+			inText = !inText
+		case b == '\\', b == '{', b >= utf8.RuneSelf, b <= ' ' && !inText:
+			return false
+		}
+	}
+	return true
 }

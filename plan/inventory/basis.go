@@ -80,7 +80,7 @@ func (d *Daemon) basis() plan.Basis {
 	if d.Config.Exists {
 		content = first(d.Config.SHA256, "unreadable")
 	}
-	next, _ := shortHash(nil, "daemon", "next argv", []byte(strings.Join(d.NextArgv, "\x00")))
+	next, _ := shortHash(nil, "daemon", "next argv", strings.Join(d.NextArgv, "\x00"))
 	return plan.Basis{
 		"config path": d.ConfigPath, "resolved": d.Resolved, "content": content, "exe": d.Exe,
 		"next argv": next,
@@ -157,12 +157,11 @@ func (h *hasher) fields(prefix string, object gjson.Result) error {
 		if value.Type == gjson.Null || stateful[name] {
 			return true // the engine leaves out or nulls what is not set, differently by version
 		}
-		var text []byte
-		if text, err = canonical(value.Raw); err != nil {
-			return false
+		var text string
+		if text, err = canonical(value); err == nil {
+			h.add(name, text)
 		}
-		h.add(name, text)
-		return true
+		return err == nil
 	})
 	return err
 }
@@ -172,6 +171,10 @@ func (h *hasher) networks(c *Container, networks gjson.Result) error {
 	var err error
 	networks.ForEach(func(name, value gjson.Result) bool {
 		var e endpoint
+		if nothingChosen(value) {
+			h.add("Networks."+name.Str, "{}")
+			return true
+		}
 		if err = json.Unmarshal([]byte(value.Raw), &e); err != nil {
 			err = fmt.Errorf("cannot read the engine's answer: %w", err)
 			return false
@@ -182,7 +185,7 @@ func (h *hasher) networks(c *Container, networks gjson.Result) error {
 	return err
 }
 
-func (h *hasher) add(field string, value []byte) {
+func (h *hasher) add(field, value string) {
 	h.basis[field], h.text = shortHash(h.text, h.id, field, value)
 }
 
@@ -193,6 +196,21 @@ type endpoint struct {
 	Aliases    []string       `json:",omitempty"`
 	DriverOpts map[string]any `json:",omitempty"`
 	GwPriority json.Number    `json:",omitempty"`
+}
+
+// nothingChosen reports whether an endpoint surely has none of the fields of type endpoint set.
+func nothingChosen(value gjson.Result) bool {
+	none := value.IsObject()
+	value.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "IPAMConfig", "Links", "Aliases", "DriverOpts":
+			none = none && value.Type == gjson.Null
+		case "GwPriority":
+			none = none && value.Raw == "0"
+		}
+		return none
+	})
+	return none
 }
 
 // chosen drops the aliases that older engines add themselves, and orders the rest.
@@ -210,56 +228,94 @@ func (e endpoint) chosen(c *Container) endpoint {
 	return e
 }
 
-// canonical is JSON with sorted keys and no space, so that equal values have equal bytes.
-func canonical(raw string) ([]byte, error) {
-	if isCanonical(raw) {
-		return []byte(raw), nil
+// canonical is JSON with sorted keys and no space, so that equal values have equal text.
+func canonical(value gjson.Result) (string, error) {
+	if !value.IsObject() && !value.IsArray() {
+		return value.Raw, nil
 	}
-	dec := json.NewDecoder(strings.NewReader(raw))
+	if out, ok := appendCanonical(nil, value); ok {
+		return string(out), nil
+	}
+	dec := json.NewDecoder(strings.NewReader(value.Raw))
 	dec.UseNumber()
-	var value any
-	if err := dec.Decode(&value); err != nil {
-		return nil, fmt.Errorf("cannot read the engine's answer: %w", err)
+	var decoded any
+	if err := dec.Decode(&decoded); err != nil {
+		return "", fmt.Errorf("cannot read the engine's answer: %w", err)
 	}
-	return jsonOf(value), nil
+	return jsonOf(decoded), nil
 }
 
-// isCanonical reports whether a valid JSON value surely is in canonical form: a scalar, or a list of
-// scalars without space in which no character is written in two ways. Nearly all fields are.
-func isCanonical(raw string) bool {
-	if raw == "" || raw[0] != '{' && raw[0] != '[' || raw == "{}" {
+// appendCanonical appends the canonical form of a valid value. false: only decoding it can tell,
+// because it has a text that can be written in several ways, or a key twice.
+func appendCanonical(out []byte, value gjson.Result) (_ []byte, ok bool) {
+	switch {
+	case value.IsObject():
+		return appendObject(out, value)
+	case value.IsArray():
+		out, ok = append(out, '['), true
+		value.ForEach(func(_, item gjson.Result) bool {
+			if out[len(out)-1] != '[' {
+				out = append(out, ',')
+			}
+			out, ok = appendCanonical(out, item)
+			return ok
+		})
+		return append(out, ']'), ok
+	}
+	return append(out, value.Raw...), isPlain(value.Raw)
+}
+
+func appendObject(out []byte, object gjson.Result) (_ []byte, ok bool) {
+	type member struct{ key, value gjson.Result }
+	var members []member
+	object.ForEach(func(key, value gjson.Result) bool {
+		members = append(members, member{key, value})
 		return true
+	})
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.key.Str, b.key.Str) })
+	out = append(out, '{')
+	for i, m := range members {
+		if !isPlain(m.key.Raw) || i > 0 && m.key.Str == members[i-1].key.Str {
+			return out, false
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(out, m.key.Raw...), ':')
+		if out, ok = appendCanonical(out, m.value); !ok {
+			return out, false
+		}
 	}
-	if raw[0] == '{' {
-		return false
-	}
-	inString := false
+	return append(out, '}'), true
+}
+
+// isPlain reports whether every way of writing JSON writes a scalar as it stands here.
+func isPlain(raw string) bool {
 	for i := 0; i < len(raw); i++ {
 		switch b := raw[i]; {
-		case b == '\\', b == '<', b == '>', b == '&', b >= utf8.RuneSelf, b == '{':
-			return false
-		case b == '"':
-			inString = !inString
-		case b <= ' ' && !inString:
+		case b == '\\', b == '<', b == '>', b == '&', b >= utf8.RuneSelf:
 			return false
 		}
 	}
 	return true
 }
 
-func jsonOf(value any) []byte {
+func jsonOf(value any) string {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: cannot hash %T: %v", value, err))
 	}
-	return raw
+	return string(raw)
 }
 
 // shortHash is enough to see a change and too short to be of use for anything else. It writes what
 // it hashes into buf, which may be nil, and gives that back for the next call.
-func shortHash(buf []byte, salt, field string, value []byte) (hash string, used []byte) {
+func shortHash(buf []byte, salt, field, value string) (hash string, used []byte) {
 	buf = append(append(append(append(buf[:0], salt...), 0), field...), 0)
 	buf = append(buf, value...)
 	sum := sha256.Sum256(buf)
-	return hex.EncodeToString(sum[:8]), buf
+	const kept = 8 // bytes
+	var text [2 * kept]byte
+	hex.Encode(text[:], sum[:kept])
+	return string(text[:]), buf
 }

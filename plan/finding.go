@@ -32,7 +32,7 @@ type Finding struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Risk is what making the changes may break.
 	Risk Risk `json:"risk,omitzero"`
-	// Notes are lines printed under the step ("2 files in the writable layer are carried over").
+	// Notes are lines printed under the step ("2 files in the writable layer carried over").
 	Notes []string `json:"notes,omitempty"`
 	// Downtime is the estimated time in seconds during which the resource's service is away, for recreates.
 	Downtime  float64    `json:"downtime_seconds,omitempty"`

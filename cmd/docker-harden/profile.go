@@ -118,8 +118,8 @@ func (a *app) profileValidate(c *cli.Context) error {
 			a.say("%s", clean(err.Error()))
 			continue
 		}
-		if _, err := fmt.Fprintf(a.out, "%s: valid: %d controls, %d overrides, %d exceptions (sha256 %.12s)\n",
-			clean(name), len(p.Controls), len(p.Overrides), len(p.Exceptions), p.SHA256); err != nil {
+		if _, err := fmt.Fprintf(a.out, "%s: valid: %s, %s, %s (sha256 %.12s)\n", clean(name),
+			count(len(p.Controls), "control"), count(len(p.Overrides), "override"), count(len(p.Exceptions), "exception"), p.SHA256); err != nil {
 			return err
 		}
 	}

@@ -133,7 +133,7 @@ func runtimeGone(h *inventory.Host, name string) bool {
 func priceRecreate(c *inventory.Container, f *plan.Finding) {
 	in := &c.Inspect
 	if c.Layer.Files > 0 {
-		f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("%s in the writable layer are carried over: %s", layerFiles(c.Layer), layerPaths(c.Layer)))
+		f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("%s in the writable layer carried over: %s", layerFiles(c.Layer), layerPaths(c.Layer)))
 	}
 	if c.Owner.Kind == inventory.OwnedByCompose {
 		f.Risk = f.Risk.Raise(plan.RiskMedium, composeReason(c))

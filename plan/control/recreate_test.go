@@ -174,7 +174,7 @@ func TestPriceOfARecreate(t *testing.T) {
 		"paused":  {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.State.Paused = true }, 1.5, "", "paused again"},
 		"dirty": {func(_ *inventory.Host, c *inventory.Container) {
 			c.Layer = &inventory.Layer{Files: 7, Truncated: true, Paths: []string{"/a", "/b\n", "/c", "/d", "/e", "/f"}}
-		}, 1.5, plan.RiskMedium, `at least 7 files in the writable layer are carried over: /a, "/b\n", /c, /d, /e, …`},
+		}, 1.5, plan.RiskMedium, `at least 7 files in the writable layer carried over: /a, "/b\n", /c, /d, /e, …`},
 		"compose":         {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, 1.5, plan.RiskMedium, "compose: the next change of project file of shop/web"},
 		"stops slowly":    {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Config.StopTimeout = timeout(120) }, 1.5, "", "up to 120 s to stop"},
 		"stops as others": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Config.StopTimeout = timeout(5) }, 1.5, "", ""},

@@ -66,7 +66,7 @@ func samplePlan() *plan.Plan {
 		change("HostConfig.SecurityOpt", `["seccomp=unconfined"]`, `["no-new-privileges:true"]`, plan.KindRecreate, "docker/no-new-privileges", "docker/seccomp"),
 		change("HostConfig.CapDrop", `null`, `["AUDIT_WRITE","MKNOD","NET_BIND_SERVICE","NET_RAW","SETFCAP","SYS_CHROOT"]`, plan.KindRecreate, "docker/capabilities"))
 	recreate.After, recreate.Effect.Downtime = []string{"daemon"}, 1.5
-	recreate.Risk = plan.Risk{Level: plan.RiskMedium, Reasons: []string{"2 files in the writable layer are carried over: /etc/x, /tmp/\x1b[2J", "sshd is known to fail without AUDIT_WRITE"}}
+	recreate.Risk = plan.Risk{Level: plan.RiskMedium, Reasons: []string{"2 files in the writable layer carried over: /etc/x, /tmp/\x1b[2J", "sshd is known to fail without AUDIT_WRITE"}}
 	mode := step(file, plan.KindFile, "no service is touched", change("mode", `"0666"`, `"0644"`, plan.KindFile, "docker/daemon-json-mode"))
 	return &plan.Plan{
 		Format: plan.Format, Tool: "0.1.0", Made: made, Expires: made.Add(24 * time.Hour),

@@ -25,6 +25,7 @@ type Control struct {
 	Params []profile.Param
 	// Host judges the daemon or host files.
 	Host func(h *inventory.Host, p profile.Params) []plan.Finding
-	// Container judges one container. Only containers that could be inspected are passed.
+	// Container judges one container. Only containers that could be inspected are passed, several at
+	// once: nothing that is passed may be changed, the parameters neither.
 	Container func(h *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding
 }

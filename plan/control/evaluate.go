@@ -26,8 +26,9 @@ func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now tim
 	// The first part is of the host, each other one of a container.
 	parts := make([][]judged, 1+len(h.Containers))
 	parts[0] = hostVerdicts(h, p, controls, now)
+	params := newSettings(p, controls)
 	inParallel(len(h.Containers), func(i int) {
-		parts[1+i] = containerVerdicts(h, &h.Containers[i], p, controls, now)
+		parts[1+i] = containerVerdicts(h, &h.Containers[i], params, now)
 	})
 	findings := inOrder(parts)
 	guardContainers(h, findings)
@@ -105,7 +106,7 @@ func hostVerdicts(h *inventory.Host, p *profile.Profile, controls []Control, now
 		switch {
 		case !on:
 		case c.Host != nil:
-			list = safely(c, plan.Daemon(), func() []plan.Finding { return c.Host(h, params) })
+			list = safely(&c, plan.Daemon(), func() []plan.Finding { return c.Host(h, params) })
 		case len(h.Containers) == 0:
 			list = []plan.Finding{noContainers(h)}
 		}
@@ -118,14 +119,15 @@ func hostVerdicts(h *inventory.Host, p *profile.Profile, controls []Control, now
 }
 
 // containerVerdicts runs every control on one container.
-func containerVerdicts(h *inventory.Host, ctr *inventory.Container, p *profile.Profile, controls []Control, now time.Time) []judged {
-	out := make([]judged, 0, len(controls))
+func containerVerdicts(h *inventory.Host, ctr *inventory.Container, s settings, now time.Time) []judged {
+	out := make([]judged, 0, len(s.controls))
 	kept := Kept(ctr)
-	for i, c := range controls {
+	for i := range s.controls {
+		c := &s.controls[i]
 		if c.Host != nil {
 			continue
 		}
-		params, on := p.ParamsFor(c.ID, ctr.Name, c.Params)
+		params, on := s.of(i, ctr.Name)
 		if !on {
 			continue
 		}
@@ -136,12 +138,57 @@ func containerVerdicts(h *inventory.Host, ctr *inventory.Container, p *profile.P
 		case ctr.Problem != "":
 			f = plan.Finding{Status: plan.Unknown, Message: "it could not be inspected: " + ctr.Problem}
 		default:
-			f = safely(c, ctr.Resource(), func() []plan.Finding { return []plan.Finding{c.Container(h, ctr, params)} })[0]
+			f = c.judge(h, ctr, params)
 		}
 		f.Resource, f.Control = ctr.Resource(), c.ID
-		out = append(out, judged{except(f, p, now), i})
+		out = append(out, judged{except(f, s.profile, now), i})
 	}
 	return out
+}
+
+// judge is the verdict of a control on one container.
+func (c *Control) judge(h *inventory.Host, ctr *inventory.Container, params profile.Params) (f plan.Finding) {
+	defer func() {
+		if what := panicText(recover()); what != "" {
+			f = bug(c, what)
+		}
+	}()
+	return c.Container(h, ctr, params)
+}
+
+// settings are what a profile says of controls. Where it says the same of every container, that is
+// worked out once.
+type settings struct {
+	profile  *profile.Profile
+	controls []Control
+	same     []setting // by control
+}
+
+type setting struct {
+	params profile.Params
+	on     bool
+	varies bool // with the container
+}
+
+func newSettings(p *profile.Profile, controls []Control) settings {
+	s := settings{p, controls, make([]setting, len(controls))}
+	for i, c := range controls {
+		one := &s.same[i]
+		one.params, one.on = p.ParamsFor(c.ID, "", c.Params)
+		one.varies = slices.ContainsFunc(p.Overrides, func(o profile.Override) bool {
+			_, named := o.Controls[c.ID]
+			return named
+		})
+	}
+	return s
+}
+
+// of gives the parameters of a control for one container, and whether it is judged there.
+func (s settings) of(i int, container string) (params profile.Params, on bool) {
+	if one := s.same[i]; !one.varies {
+		return one.params, one.on
+	}
+	return s.profile.ParamsFor(s.controls[i].ID, container, s.controls[i].Params)
 }
 
 // noContainers is the verdict of a container control on a host that shows none.
@@ -157,23 +204,34 @@ func noContainers(h *inventory.Host) plan.Finding {
 // safely turns a panic of a check, or a check without a verdict, into an unknown finding: one wrong
 // control must not hide the others. The value of the panic is printed only when it is the
 // runtime's own, because any other could hold what a container keeps secret.
-func safely(c Control, r plan.Resource, check func() []plan.Finding) (out []plan.Finding) {
-	bug := func(what string) []plan.Finding {
-		return []plan.Finding{{Resource: r, Status: plan.Unknown, Message: fmt.Sprintf("internal error in control %s: %s", c.ID, what)}}
-	}
+func safely(c *Control, r plan.Resource, check func() []plan.Finding) (out []plan.Finding) {
 	defer func() {
-		switch v := recover().(type) {
-		case nil:
-			if len(out) == 0 {
-				out = bug("it gave no verdict")
-			}
-		case runtime.Error:
-			out = bug(v.Error())
-		default:
-			out = bug("it stopped")
+		what := panicText(recover())
+		if what == "" && len(out) == 0 {
+			what = "it gave no verdict"
+		}
+		if what != "" {
+			f := bug(c, what)
+			f.Resource = r
+			out = []plan.Finding{f}
 		}
 	}()
 	return check()
+}
+
+// panicText says what a recovered panic was; empty: there was none.
+func panicText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case runtime.Error:
+		return v.Error()
+	}
+	return "it stopped"
+}
+
+func bug(c *Control, what string) plan.Finding {
+	return plan.Finding{Status: plan.Unknown, Message: fmt.Sprintf("internal error in control %s: %s", c.ID, what)}
 }
 
 // except applies the profile's accepted risks.

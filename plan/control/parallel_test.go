@@ -58,3 +58,27 @@ func TestInParallel(t *testing.T) {
 		}
 	}
 }
+
+// TestSettings gives containers that an override names their own parameters, and all others the same.
+func TestSettings(t *testing.T) {
+	text := func(_ *inventory.Host, _ *inventory.Container, p profile.Params) plan.Finding {
+		return plan.Finding{Status: plan.Pass, Message: p.Text("x")}
+	}
+	spec := []profile.Param{{Name: "x", Type: profile.TypeText, Default: "default"}}
+	controls := []Control{{ID: "a", Params: spec, Container: text}, {ID: "b", Params: spec, Container: text}, {ID: "c", Params: spec, Container: text}}
+	p := profileOf(controls[:2]...)
+	p.Controls["b"] = profile.Setting{Params: profile.Params{"x": "all"}}
+	p.Overrides = []profile.Override{
+		{Match: "web-*", Controls: map[string]profile.OverrideSetting{"b": {Params: profile.Params{"x": "web"}}}},
+		{Match: "off", Controls: map[string]profile.OverrideSetting{"b": {Off: true}}},
+	}
+	h := &inventory.Host{Containers: []inventory.Container{{Name: "db", ID: "1"}, {Name: "off", ID: "2"}, {Name: "web-1", ID: "3"}}}
+	var got []string
+	for _, f := range Evaluate(h, p, controls, today) {
+		got = append(got, f.Resource.Name+" "+f.Control+" "+f.Message)
+	}
+	want := "db a default, db b all, off a default, web-1 a default, web-1 b web"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("got %s\nwant %s", strings.Join(got, ", "), want)
+	}
+}

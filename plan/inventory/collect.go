@@ -285,6 +285,7 @@ func readImage(ctx context.Context, reader Reader, id string) (Image, error) {
 
 // finish puts everything in order.
 func (c *collector) finish() {
+	c.host.Containers = slices.Grow(c.host.Containers, len(c.found))
 	for _, o := range c.found {
 		name := o.container.Name
 		switch {

@@ -20,6 +20,7 @@ const DefaultLifetime = 24 * time.Hour
 
 // Input is everything a plan is made from.
 type Input struct {
+	// Findings are the plan's afterwards: it does not copy them where it leaves none out.
 	Findings []Finding
 	// Basis gives the observed configuration of a resource; false when the resource was not observed.
 	// It is called from several goroutines.
@@ -57,7 +58,12 @@ func Build(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Findings = append(p.Findings, findings...)
+	if findings != nil {
+		p.Findings = slices.Clip(findings)
+	}
+	if in.Select.MaxRisk != "" {
+		p.Findings = slices.Clone(p.Findings) // for some will be held back
+	}
 	steps := make(map[Resource]*Step)
 	for i := range findings {
 		f := &findings[i]
@@ -216,8 +222,11 @@ func finishAll(steps map[Resource]*Step, basis func(Resource) (Basis, bool)) err
 	var group sync.WaitGroup
 	for range min(len(list), runtime.GOMAXPROCS(0)) {
 		group.Go(func() {
+			var fields []string // of the last basis: the next one mostly has the same
 			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
-				errs[i] = finish(list[i], basis)
+				if errs[i] = finish(list[i], basis); errs[i] == nil {
+					list[i].Sees, fields = list[i].Basis.fingerprint(fields)
+				}
 			}
 		})
 	}
@@ -225,7 +234,7 @@ func finishAll(steps map[Resource]*Step, basis func(Resource) (Basis, bool)) err
 	return cmp.Or(errs...)
 }
 
-// finish picks the step's kind and words its effect.
+// finish picks the step's kind and words its effect. The fingerprint is left to the caller.
 func finish(step *Step, basis func(Resource) (Basis, bool)) error {
 	slices.Sort(step.Controls)
 	for _, c := range step.Changes {
@@ -237,7 +246,7 @@ func finish(step *Step, basis func(Resource) (Basis, bool)) error {
 	if !ok {
 		return fmt.Errorf("internal error: %s has changes but was not observed", step.ID)
 	}
-	step.Basis, step.Sees = seen, seen.Fingerprint()
+	step.Basis = seen
 	if step.Kind == KindRecreate {
 		for i := range step.Changes {
 			// What is functional live is exact here: the old container has the old value. A change

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -40,28 +41,47 @@ func (f Fingerprint) Short() string {
 // "Image", "content"). Values that are no secret may stand in clear.
 type Basis map[string]string
 
-// Fingerprint hashes the whole basis, as [FingerprintOf] does. A plan hashes one a step, so it writes
-// the JSON itself where that is only quoting.
+// Fingerprint hashes the whole basis, as [FingerprintOf] does.
 func (b Basis) Fingerprint() Fingerprint {
-	fields := make([]string, 0, len(b))
-	for field, value := range b {
-		if !plainText(field) || !plainText(value) {
-			return FingerprintOf(b)
-		}
-		fields = append(fields, field)
+	sum, _ := b.fingerprint(nil)
+	return sum
+}
+
+// fingerprint is that of a basis, and the sorted fields it has. A plan hashes one a step, and most
+// have the same fields: like are those of another basis, which spare sorting them again. For the same
+// reason it writes the JSON itself, where that is only quoting.
+func (b Basis) fingerprint(like []string) (sum Fingerprint, fields []string) {
+	if len(b) == 0 {
+		return FingerprintOf(b), nil
 	}
-	slices.Sort(fields)
+	text, ok := b.json(like)
+	if !ok {
+		like = slices.Sorted(maps.Keys(b))
+		if text, ok = b.json(like); !ok {
+			return FingerprintOf(b), like
+		}
+	}
+	return fingerprint(text), like
+}
+
+// json writes a basis that has exactly the given fields; false when it has not, or has others than
+// plain texts.
+func (b Basis) json(fields []string) ([]byte, bool) {
+	if len(fields) != len(b) {
+		return nil, false
+	}
 	const usual = 64 // bytes of a field
 	text := make([]byte, 0, usual*len(b))
 	for i, field := range fields {
+		value, ok := b[field]
+		if !ok || !plainText(field) || !plainText(value) {
+			return nil, false
+		}
 		text = append(text, `{,`[min(i, 1)])
 		text = append(append(append(text, '"'), field...), `":"`...)
-		text = append(append(text, b[field]...), '"')
+		text = append(append(text, value...), '"')
 	}
-	if len(fields) == 0 {
-		return FingerprintOf(b)
-	}
-	return fingerprint(append(text, '}'))
+	return append(text, '}'), true
 }
 
 // plainText reports whether a text stands in JSON as it is.

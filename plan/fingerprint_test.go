@@ -1,6 +1,9 @@
 package plan
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestFingerprintOfBasis(t *testing.T) {
 	for _, b := range []Basis{
@@ -19,6 +22,11 @@ func TestFingerprintOfBasis(t *testing.T) {
 		{"a": "\xff"},
 		{"a": "\u2028"},
 	} {
+		for _, like := range [][]string{{"a"}, {"b"}, {"B.c", "a", "b"}, {"B.c", "a", "c"}, {"a", "b", "c", "d"}} {
+			if got, fields := b.fingerprint(like); got != FingerprintOf(b) || len(fields) != len(b) || !slices.IsSorted(fields) {
+				t.Errorf("%q like %q: %s with %q", b, like, got.Short(), fields)
+			}
+		}
 		if got, want := b.Fingerprint(), FingerprintOf(b); got != want {
 			t.Errorf("%q: %s, want that of its JSON, %s", b, got.Short(), want.Short())
 		}

@@ -23,51 +23,39 @@ import (
 // A container that is recreated keeps what no finding speaks of, against the engine's defaults
 // (privileges.go).
 func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []plan.Finding {
-	// The first part is of the host, each other one of a container.
-	parts := make([][]judged, 1+len(h.Containers))
-	parts[0] = hostVerdicts(h, p, controls, now)
-	params := newSettings(p, controls)
+	s := newSettings(p, controls)
+	findings := hostVerdicts(h, s, now)
+	// Findings are large and many: each is written once, at its place.
+	ends := make([]int, len(h.Containers))
+	end := len(findings)
+	for i := range h.Containers {
+		end += s.count(h.Containers[i].Name)
+		ends[i] = end
+	}
+	findings = append(make([]plan.Finding, 0, end), findings...)[:end]
 	inParallel(len(h.Containers), func(i int) {
-		parts[1+i] = containerVerdicts(h, &h.Containers[i], params, now)
+		c := &h.Containers[i]
+		containerVerdicts(findings[ends[i]-s.count(c.Name):ends[i]], h, c, s, now)
 	})
-	findings := inOrder(parts)
+	inOrder(findings)
 	guardContainers(h, findings)
 	guardEngine(h, findings)
 	keepPrivileges(h, findings)
 	return findings
 }
 
-// judged is a finding and the place of its control in the list.
-type judged struct {
-	plan.Finding
-	control int
-}
-
-// inOrder sorts findings. It moves them once only: they are large, and mostly in order already.
-func inOrder(parts [][]judged) []plan.Finding {
-	total := 0
-	for _, part := range parts {
-		total += len(part)
+// inOrder sorts findings by resource. Those of one resource are in the order of controls already,
+// and nearly always all are in order.
+func inOrder(findings []plan.Finding) {
+	compare := func(a, b *plan.Resource) int {
+		return cmp.Or(cmp.Compare(resourceRank(a.Kind), resourceRank(b.Kind)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	}
-	all := make([]*judged, 0, total)
-	for _, part := range parts {
-		for i := range part {
-			all = append(all, &part[i])
+	for i := 1; i < len(findings); i++ {
+		if compare(&findings[i-1].Resource, &findings[i].Resource) > 0 {
+			slices.SortStableFunc(findings, func(a, b plan.Finding) int { return compare(&a.Resource, &b.Resource) })
+			return
 		}
 	}
-	compare := func(a, b *judged) int {
-		x, y := &a.Resource, &b.Resource
-		return cmp.Or(cmp.Compare(resourceRank(x.Kind), resourceRank(y.Kind)), cmp.Compare(x.Name, y.Name),
-			cmp.Compare(x.ID, y.ID), cmp.Compare(a.control, b.control))
-	}
-	if !slices.IsSortedFunc(all, compare) {
-		slices.SortStableFunc(all, compare)
-	}
-	findings := make([]plan.Finding, total)
-	for i, f := range all {
-		findings[i] = f.Finding
-	}
-	return findings
 }
 
 // resourceRank orders kinds of resources; one that is not known comes first.
@@ -98,35 +86,31 @@ func inParallel(n int, do func(int)) {
 }
 
 // hostVerdicts runs the controls of the host, and says of the others when there are no containers.
-func hostVerdicts(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []judged {
-	var out []judged
-	for i, c := range controls {
-		params, on := p.ParamsFor(c.ID, "", c.Params)
+func hostVerdicts(h *inventory.Host, s settings, now time.Time) []plan.Finding {
+	var out []plan.Finding
+	for i := range s.controls {
+		c, one := &s.controls[i], s.same[i]
 		var list []plan.Finding
 		switch {
-		case !on:
+		case !one.on:
 		case c.Host != nil:
-			list = safely(&c, plan.Daemon(), func() []plan.Finding { return c.Host(h, params) })
+			list = safely(c, plan.Daemon(), func() []plan.Finding { return c.Host(h, one.params) })
 		case len(h.Containers) == 0:
 			list = []plan.Finding{noContainers(h)}
 		}
 		for _, f := range list {
 			f.Control = c.ID
-			out = append(out, judged{except(f, p, now), i})
+			out = append(out, except(f, s.profile, now))
 		}
 	}
 	return out
 }
 
-// containerVerdicts runs every control on one container.
-func containerVerdicts(h *inventory.Host, ctr *inventory.Container, s settings, now time.Time) []judged {
-	out := make([]judged, 0, len(s.controls))
+// containerVerdicts runs every control on one container. out has room for as many as are on.
+func containerVerdicts(out []plan.Finding, h *inventory.Host, ctr *inventory.Container, s settings, now time.Time) {
 	kept := Kept(ctr)
 	for i := range s.controls {
 		c := &s.controls[i]
-		if c.Host != nil {
-			continue
-		}
 		params, on := s.of(i, ctr.Name)
 		if !on {
 			continue
@@ -141,9 +125,8 @@ func containerVerdicts(h *inventory.Host, ctr *inventory.Container, s settings, 
 			f = c.judge(h, ctr, params)
 		}
 		f.Resource, f.Control = ctr.Resource(), c.ID
-		out = append(out, judged{except(f, s.profile, now), i})
+		out[0], out = except(f, s.profile, now), out[1:]
 	}
-	return out
 }
 
 // judge is the verdict of a control on one container.
@@ -183,8 +166,22 @@ func newSettings(p *profile.Profile, controls []Control) settings {
 	return s
 }
 
+// count is how many controls judge a container.
+func (s settings) count(container string) int {
+	n := 0
+	for i := range s.controls {
+		if _, on := s.of(i, container); on {
+			n++
+		}
+	}
+	return n
+}
+
 // of gives the parameters of a control for one container, and whether it is judged there.
 func (s settings) of(i int, container string) (params profile.Params, on bool) {
+	if s.controls[i].Host != nil {
+		return nil, false
+	}
 	if one := s.same[i]; !one.varies {
 		return one.params, one.on
 	}

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,7 +57,7 @@ const parallel = 8
 // Collect observes the host behind an engine. It fails only when the engine cannot be asked at all;
 // whatever else could not be read is a problem in the result.
 func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
-	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/"))}
+	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/")), seen: map[string]imageAnswer{}}
 	c.host = &Host{Format: SnapshotFormat, Taken: time.Now().UTC(), Images: map[string]Image{}, Files: map[string]File{}}
 	c.endpoint = first(o.Endpoint, reader.DaemonHost())
 	if err := c.ask(ctx); err != nil {
@@ -90,6 +89,7 @@ type collector struct {
 	clients        []unitClient
 	proc           procReader
 	found          []observed
+	seen           map[string]imageAnswer // by id, also of containers that are gone
 }
 
 // observed is one container under observation.
@@ -119,6 +119,7 @@ func (c *collector) ask(ctx context.Context) error {
 		if err := c.start(ctx); err != nil {
 			return err
 		}
+		group.Go(func() error { return c.readImages(ctx, c.listedImages()) })
 		return c.containers(ctx)
 	})
 	if err := group.Wait(); err != nil {
@@ -161,19 +162,20 @@ func (c *collector) start(ctx context.Context) error {
 	return nil
 }
 
-// listed lists the containers. Of each only the id and the names are needed.
+// listed lists the containers. Of each only the id, the names and the image's id are needed.
 func (c *collector) listed(ctx context.Context) ([]container.Summary, error) {
 	w := newWire(c.reader)
 	defer w.close()
 	if raw, ok := w.get(ctx, "/containers/json?all=1"); ok {
 		var list []struct {
-			ID    string `json:"Id"`
-			Names []string
+			ID      string `json:"Id"`
+			Names   []string
+			ImageID string
 		}
 		if err := json.Unmarshal(raw, &list); err == nil {
 			out := make([]container.Summary, len(list))
 			for i, item := range list {
-				out[i] = container.Summary{ID: item.ID, Names: item.Names}
+				out[i] = container.Summary{ID: item.ID, Names: item.Names, ImageID: item.ImageID}
 			}
 			return out, nil
 		}
@@ -232,55 +234,6 @@ func (c *collector) doubt() {
 	for i := range c.found {
 		c.found[i].outOfSight(c.remote)
 	}
-}
-
-// images looks at the images of the containers.
-func (c *collector) images(ctx context.Context) error {
-	var ids []string
-	for _, o := range c.found {
-		if id := o.container.Inspect.Image; id != "" && !o.gone {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	images, problems := make([]Image, len(ids)), make([]string, len(ids))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for i, id := range ids {
-		group.Go(func() error {
-			image, err := readImage(ctx, c.reader, id)
-			if err != nil {
-				problems[i] = err.Error()
-			}
-			images[i] = image
-			return ctx.Err()
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for i, image := range images {
-		if problems[i] != "" {
-			c.problem("image/"+ids[i], problems[i], false)
-			continue
-		}
-		c.host.Images[ids[i]] = image
-	}
-	return nil
-}
-
-// readImage looks at one image. One that the engine no longer has is no error.
-func readImage(ctx context.Context, reader Reader, id string) (Image, error) {
-	var raw bytes.Buffer
-	_, err := reader.ImageInspect(ctx, id, client.ImageInspectWithRawResponse(&raw))
-	if isNotFound(err) {
-		return Image{ID: id, Missing: true}, nil
-	}
-	if err != nil {
-		return Image{}, fmt.Errorf("cannot read the image: %w", err)
-	}
-	return decodeImage(id, trimRaw(raw.Bytes()))
 }
 
 // finish puts everything in order.

@@ -2,11 +2,9 @@ package inventory
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -188,25 +186,4 @@ func (c *collector) resample(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// decodeImage reads the engine's answer about an image.
-func decodeImage(id string, raw json.RawMessage) (Image, error) {
-	var answer struct {
-		RepoTags []string
-		Config   struct {
-			User            string
-			Entrypoint, Cmd []string
-			Volumes         map[string]struct{}
-		}
-	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return Image{}, fmt.Errorf("cannot read the engine's answer: %w", err)
-	}
-	image := Image{ID: id, RepoTags: answer.RepoTags, User: answer.Config.User, Entrypoint: answer.Config.Entrypoint, Cmd: answer.Config.Cmd, Raw: raw}
-	for name := range answer.Config.Volumes {
-		image.Volumes = append(image.Volumes, name)
-	}
-	slices.Sort(image.Volumes)
-	return image, nil
 }

@@ -15,6 +15,10 @@ exec >/dev/null
 read -r _ <&3
 # Ending its PID 1 ends every process of the host; unshare then reaps it and ends.
 kill -KILL "$(cat "$state/pid" 2>/dev/null || echo $top)" 2>/dev/null
+# A frozen process (of a paused container) dies only when it thaws.
+while read -r dir; do
+  find "$dir" -depth \( -name freezer.state -exec sh -c 'echo THAWED >"$1"' - {} \; -o -name cgroup.freeze -exec sh -c 'echo 0 >"$1"' - {} \; \) 2>/dev/null
+done <"$state/cgroups.made" 2>/dev/null
 wait $top 2>/dev/null
 
 # Dying processes hold their cgroup a little longer than their parent waits.

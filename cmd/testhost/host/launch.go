@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -253,9 +254,35 @@ func sweep(dir string) {
 // left in it.
 func removeState(state string) error {
 	made, _ := os.ReadFile(filepath.Join(state, "cgroups.made"))
-	var errs []error
-	for _, dir := range strings.Fields(string(made)) {
-		errs = append(errs, removeCgroup(dir))
+	dirs := strings.Fields(string(made))
+	for _, dir := range dirs {
+		thaw(dir)
 	}
-	return errors.Join(append(errs, os.RemoveAll(state))...)
+	var err error
+	for range 40 { // what thawed needs a moment to die
+		var errs []error
+		for _, dir := range dirs {
+			errs = append(errs, removeCgroup(dir))
+		}
+		if err = errors.Join(errs...); err == nil {
+			return os.RemoveAll(state)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err // the directory stays: it names the control groups
+}
+
+// thaw lets the processes of paused containers die: a killed process that is frozen stays.
+func thaw(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			switch filepath.Base(path) {
+			case "freezer.state":
+				_ = os.WriteFile(path, []byte("THAWED"), 0)
+			case "cgroup.freeze":
+				_ = os.WriteFile(path, []byte("0"), 0)
+			}
+		}
+		return nil
+	})
 }

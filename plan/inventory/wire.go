@@ -27,6 +27,7 @@ type wire struct {
 	api  string // "/v1.44"
 	conn net.Conn
 	in   *bufio.Reader
+	data bytes.Buffer // the last answer; an engine does not say before how long it is
 	stop func() bool
 }
 
@@ -80,15 +81,12 @@ func (w *wire) exchange(path string) ([]byte, bool) {
 	if answer.StatusCode != http.StatusOK || answer.Close {
 		return nil, false
 	}
-	var data bytes.Buffer
-	if answer.ContentLength > 0 {
-		data.Grow(int(min(answer.ContentLength, maxAnswer)) + bytes.MinRead)
-	}
-	n, err := data.ReadFrom(io.LimitReader(answer.Body, maxAnswer+1))
+	w.data.Reset()
+	n, err := w.data.ReadFrom(io.LimitReader(answer.Body, maxAnswer+1))
 	if err != nil || n > maxAnswer {
 		return nil, false
 	}
-	return data.Bytes(), true
+	return bytes.Clone(w.data.Bytes()), true
 }
 
 func (w *wire) close() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
@@ -73,6 +74,9 @@ func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []stri
 	add(in.HostConfig.AutoRemove, "it was started with --rm: stopping it removes it and its anonymous volumes")
 	add(in.State.Status == "exited", "it has exited: a recreate would lose its exit status; start it or remove it, then plan again")
 	add(in.State.Status == "restarting" || in.State.Restarting, "it is in a restart loop: whether a new one works could not be seen; repair it, then plan again")
+	if restarts, up := flaps(h, c); up > 0 {
+		add(true, "it was restarted %d times and is up for %s only: whether a new one works could not be seen; repair it, then plan again", restarts, up)
+	}
 	image, known := h.Images[in.Image]
 	add(!known || image.Missing, "its image %.19s is gone: a new container cannot be made from it", in.Image)
 	add(runtimeGone(h, in.HostConfig.Runtime), "the engine no longer knows its runtime %s", in.HostConfig.Runtime)
@@ -92,6 +96,21 @@ func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []stri
 	add(c.Proc != nil && slices.ContainsFunc(c.Proc.All, func(p inventory.Process) bool { return p.Name == ownProcess }),
 		"this tool runs in it: stopping it would end the work half done")
 	return reasons
+}
+
+// settled is how long a container that its restart policy brought back must be up to count as well.
+const settled = time.Minute
+
+// flaps tells a container that ends again and again, seen while it was up. Zero: it does not.
+func flaps(h *inventory.Host, c *inventory.Container) (restarts int, up time.Duration) {
+	started, err := time.Parse(time.RFC3339Nano, c.Inspect.State.StartedAt)
+	if err != nil || c.Inspect.RestartCount < 2 || !c.Running() {
+		return 0, 0
+	}
+	if up = max(h.Taken.Sub(started), time.Millisecond); up >= settled {
+		return 0, 0
+	}
+	return c.Inspect.RestartCount, up.Round(time.Millisecond)
 }
 
 // layerBlocks says why the files in the writable layer would be lost.

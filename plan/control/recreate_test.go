@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
@@ -38,6 +39,10 @@ func TestWhatBlocksARecreate(t *testing.T) {
 		"reservation above limit": {func(_ *inventory.Host, c *inventory.Container) {
 			c.Inspect.HostConfig.Memory, c.Inspect.HostConfig.MemoryReservation = 100, 200
 		}, "reservation is above its memory limit"},
+		"flapping": {func(h *inventory.Host, c *inventory.Container) {
+			flapping(h, c, 5*time.Second)
+		}, "restarted 4 times and is up for 5s only"},
+		"restarted long ago": {func(h *inventory.Host, c *inventory.Container) { flapping(h, c, time.Hour) }, ""},
 		"links":              {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/db:/web/db"} }, "links"},
 		"layer unread":       {func(_ *inventory.Host, c *inventory.Container) { c.Layer, c.LayerProblem = nil, "btrfs" }, "could not be read: btrfs"},
 		"layer not recorded": {func(_ *inventory.Host, c *inventory.Container) { c.Layer = nil }, "could not be read: reason not recorded"},
@@ -206,4 +211,10 @@ func TestSwarmHint(t *testing.T) {
 	if got := swarmHint("web", []plan.Change{{Path: "HostConfig.SecurityOpt"}}); !strings.Contains(got, "stack file") {
 		t.Error(got)
 	}
+}
+
+// flapping makes a container that its restart policy brought back four times, the last time so long ago.
+func flapping(h *inventory.Host, c *inventory.Container, up time.Duration) {
+	c.Inspect.State.Running, c.Inspect.RestartCount = true, 4
+	c.Inspect.State.StartedAt = h.Taken.Add(-up).Format(time.RFC3339Nano)
 }

@@ -26,6 +26,8 @@ type Begin struct {
 type beginData struct {
 	Format     string `json:"format"`
 	Generation int    `json:"generation"`
+	// Guarded: an end file belongs to the generation. Generations of earlier versions have none.
+	Guarded bool `json:"guarded,omitempty"`
 	Begin
 }
 
@@ -41,26 +43,26 @@ func (b Begin) check() error {
 	return nil
 }
 
-// readBegin reads the first record of generation n.
-func readBegin(r Record, n int) (Begin, error) {
+// readBegin reads the first record of generation n, and whether an end file belongs to it.
+func readBegin(r Record, n int) (b Begin, guarded bool, err error) {
 	var head struct {
 		Format     string `json:"format"`
 		Generation int    `json:"generation"`
 	}
 	if r.Kind != KindBegin || json.Unmarshal(r.Data, &head) != nil {
-		return Begin{}, errors.New("it is not the begin record of a rollback file")
+		return Begin{}, false, errors.New("it is not the begin record of a rollback file")
 	}
 	if head.Format != Format {
-		return Begin{}, fmt.Errorf("its format is %q, this version reads %q; use the version of docker-harden that wrote it", head.Format, Format)
+		return Begin{}, false, fmt.Errorf("its format is %q, this version reads %q; use the version of docker-harden that wrote it", head.Format, Format)
 	}
 	if head.Generation != n {
-		return Begin{}, fmt.Errorf("it belongs to generation %d", head.Generation)
+		return Begin{}, false, fmt.Errorf("it belongs to generation %d", head.Generation)
 	}
 	var data beginData
 	if json.Unmarshal(r.Data, &data) != nil {
-		return Begin{}, errors.New("it is not the begin record of a rollback file")
+		return Begin{}, false, errors.New("it is not the begin record of a rollback file")
 	}
-	return data.Begin, data.Begin.check()
+	return data.Begin, data.Guarded, data.Begin.check()
 }
 
 // maxPlan bounds a kept plan file.

@@ -31,14 +31,17 @@ func overwrite(t *testing.T, path string, data []byte) {
 }
 
 // Whatever a crash leaves of the end of the file: the records before it are read, or there is an error
-// that names the file.
+// that names the file. The end file is as it was when the last whole record but one was written: as far
+// behind as a crash can leave it.
 func TestTruncatedAtEveryByte(t *testing.T) {
-	s, path := made(t, "prepared a, note a, done a, applied")
+	s, path := made(t, "")
+	ends := endsOf(t, s, path, "prepared a, note a, done a, applied")
 	data, err := os.ReadFile(path)
 	must(t, err)
 	first := bytes.IndexByte(data, '\n') + 1
 	for n := range data {
 		overwrite(t, path, data[:n])
+		overwrite(t, endOf(path), ends[max(0, bytes.Count(data[:n], []byte("\n"))-2)])
 		g, err := s.Load(1)
 		if n < first {
 			if !errors.Is(err, journal.ErrBroken) || !strings.Contains(err.Error(), path+":1:") {
@@ -53,9 +56,12 @@ func TestTruncatedAtEveryByte(t *testing.T) {
 	}
 }
 
-// Every single changed byte is noticed: refused with its line, or, in the last line only, taken for torn.
+// Every single changed byte is noticed: refused with its line, or, where the end file is a record behind,
+// in the last line only, taken for torn.
 func TestFlippedAtEveryByte(t *testing.T) {
-	s, path := made(t, "prepared a, note a, done a, applied")
+	s, path := made(t, "")
+	ends := endsOf(t, s, path, "prepared a, note a, done a, applied")
+	overwrite(t, endOf(path), ends[len(ends)-2])
 	data, err := os.ReadFile(path)
 	must(t, err)
 	last := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
@@ -154,6 +160,7 @@ func TestOtherVersions(t *testing.T) {
 			must(t, err)
 			s, path := made(t, "")
 			must(t, os.WriteFile(path, data, 0o600))
+			must(t, os.Remove(endOf(path))) // they had none
 			g, err := s.Load(1)
 			if want == "" {
 				must(t, err)
@@ -195,6 +202,7 @@ func FuzzLoad(f *testing.F) {
 	data, err := os.ReadFile("../../fixtures/journals/interrupted.jsonl")
 	must(f, err)
 	s, path := made(f, "")
+	must(f, os.Remove(endOf(path)))
 	f.Add(data)
 	f.Add(data[:len(data)-1])
 	f.Add(bytes.Replace(data, []byte("note"), []byte("done"), 1))

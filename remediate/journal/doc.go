@@ -4,8 +4,8 @@
 // A [Store] is a directory, owned by the caller and closed to everybody else. Each apply is a
 // [Generation] in it: a directory with the reviewed plan and the rollback file. The rollback file is
 // JSON lines. Each line carries a hash of itself and of the line before, so a changed, lost or moved
-// line is noticed; what is not noticed is a file that lost whole lines at its end. The hash is no
-// signature: who may write the file is a matter of its owner and mode, which are checked too.
+// line is noticed; lines lost at its end are noticed by a second file, which says where it ends. The
+// hash is no signature: who may write the file is a matter of its owner and mode, which are checked too.
 //
 // A line is on disk before the call that wrote it returns. A crash therefore leaves at most one
 // incomplete line at the end, of a thing that was not begun yet; readers drop it. Anything else that

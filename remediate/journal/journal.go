@@ -20,10 +20,11 @@ import (
 type Journal struct {
 	gen    *Generation
 	file   *os.File
-	seq    int    // of the last record
-	prev   string // its hash
-	length int64  // of the file up to it
-	dead   error  // why nothing can be written any more
+	end    *os.File // says where file ends; nil where that cannot be written
+	seq    int      // of the last record
+	prev   string   // its hash
+	length int64    // of the file up to it
+	dead   error    // why nothing can be written any more
 }
 
 // Reopen opens generation n to append to it. A torn last line is moved out of the way, into a file
@@ -40,6 +41,7 @@ func (s *Store) Reopen(n int) (*Journal, error) {
 	if err := j.mend(c.torn); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot reopen generation %d: %w", n, err), j.Close())
 	}
+	j.ends()
 	if gen.State() != StateRolledBack {
 		_ = renew(gen) // on a full disk the rollback is tried without
 	}
@@ -47,11 +49,15 @@ func (s *Store) Reopen(n int) (*Journal, error) {
 }
 
 func open(gen *Generation, c content) (*Journal, error) {
-	f, err := openPrivate(filepath.Join(gen.Dir, FileName), true)
+	f, err := openPrivate(filepath.Join(gen.Dir, FileName), unix.O_RDWR|unix.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
-	return &Journal{gen: gen, file: f, seq: len(c.records), prev: c.last, length: c.whole}, nil
+	ending, err := openEnd(gen.Dir, end{len(c.records), c.last})
+	if err != nil && !isFull(err) {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Journal{gen: gen, file: f, end: ending, seq: len(c.records), prev: c.last, length: c.whole}, nil
 }
 
 // mend takes a torn last line away, after a copy of it is safe: nothing in a rollback file is thrown away.
@@ -99,6 +105,10 @@ func (j *Journal) WriteError(kind Kind, step string, cause error) error {
 func (j *Journal) Close() error {
 	if j.dead == nil {
 		j.dead = errors.New("it is closed")
+	}
+	if j.end != nil {
+		_ = j.end.Close() // what was written is on disk already
+		j.end = nil
 	}
 	return j.file.Close()
 }
@@ -153,6 +163,7 @@ func (j *Journal) put(r Record) error {
 		return errors.Join(err, j.file.Truncate(j.length))
 	}
 	j.seq, j.prev, j.length = r.Seq, sum, j.length+int64(len(line))
+	j.ends()
 	return nil
 }
 

@@ -146,6 +146,8 @@ func TestReopenMovesATornLineAside(t *testing.T) {
 	s, path := made(t, "prepared a, done a")
 	before, err := os.ReadFile(path)
 	must(t, err)
+	end, err := os.ReadFile(endOf(path))
+	must(t, err)
 	for i, torn := range []string{"x", `{"seq":4,"time":"2`, "\x00\x00\x00", "{\"a\x00\x00\"}\n"} {
 		must(t, os.WriteFile(path, append(before[:len(before):len(before)], torn...), 0o600))
 		if g := load(t, s, 1); !g.Torn || len(g.Records) != 3 {
@@ -163,6 +165,7 @@ func TestReopenMovesATornLineAside(t *testing.T) {
 			t.Errorf("case %d: kept %q, %v", i, kept, err)
 		}
 		must(t, os.WriteFile(path, before, 0o600))
+		overwrite(t, endOf(path), end)
 	}
 }
 

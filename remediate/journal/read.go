@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxFile bounds a rollback file; one of 1000 recreated containers has about 100 MiB.
@@ -15,15 +17,19 @@ const maxFile = 1 << 30
 type content struct {
 	begin   Begin
 	records []Record
-	whole   int64  // bytes of whole lines
-	torn    []byte // what follows them
-	last    string // hash of the last whole line
+	sums    []string // their hashes
+	whole   int64    // bytes of whole lines
+	torn    []byte   // what follows them
+	last    string   // hash of the last whole line
+	guarded bool     // an end file belongs to it
 }
 
 // readFile reads and checks the rollback file of generation n.
 func readFile(dir string, n int) (content, error) {
 	path := filepath.Join(dir, FileName)
-	f, err := openPrivate(path, false)
+	// Before the file itself: whoever reads while a run writes must not find the end ahead of it.
+	last, known, endErr := readEnd(dir)
+	f, err := openPrivate(path, unix.O_RDONLY)
 	if err != nil {
 		return content{}, err
 	}
@@ -36,6 +42,12 @@ func readFile(dir string, n int) (content, error) {
 		return content{}, fmt.Errorf("cannot read %s: it has more than %d bytes", path, maxFile)
 	}
 	c, line, err := parse(data, n)
+	if err == nil {
+		if endErr != nil {
+			return content{}, endErr
+		}
+		line, err = c.reaches(last, known)
+	}
 	if err != nil {
 		return content{}, fmt.Errorf("%w: %s:%d: %w; nothing of it is used: bring the file back from a backup, or read it and undo by hand",
 			ErrBroken, path, line, err)
@@ -57,12 +69,12 @@ func parse(data []byte, n int) (c content, line int, err error) {
 			err = c.follows(r)
 		}
 		if err == nil && line == 1 {
-			c.begin, err = readBegin(r, n)
+			c.begin, c.guarded, err = readBegin(r, n)
 		}
 		if err != nil {
 			return content{}, line, err
 		}
-		c.records, c.last = append(c.records, r), sum
+		c.records, c.sums, c.last = append(c.records, r), append(c.sums, sum), sum
 		c.whole += int64(len(text)) + 1
 		data = rest
 	}

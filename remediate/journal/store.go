@@ -183,6 +183,9 @@ func (s *Store) create(n int, b Begin) (_ *Journal, err error) {
 	if err := atomic.WriteFile(filepath.Join(temp, FileName), append(first, '\n'), own); err != nil {
 		return nil, err
 	}
+	if err := atomic.WriteFile(filepath.Join(temp, EndName), end{1, sum}.first(), own); err != nil {
+		return nil, err
+	}
 	if err := reserve(temp, len(b.Steps)); err != nil {
 		return nil, err
 	}
@@ -199,7 +202,7 @@ func (s *Store) create(n int, b Begin) (_ *Journal, err error) {
 }
 
 func firstLine(n int, b Begin) (line []byte, sum string, err error) {
-	data, err := marshal(beginData{Format: Format, Generation: n, Begin: b})
+	data, err := marshal(beginData{Format: Format, Generation: n, Guarded: true, Begin: b})
 	if err != nil {
 		return nil, "", err
 	}

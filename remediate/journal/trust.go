@@ -55,13 +55,9 @@ func makeDir(path string) error {
 	return err
 }
 
-// openPrivate opens a file of a generation, for reading alone or to append.
-func openPrivate(path string, write bool) (*os.File, error) {
-	flags := unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	if write {
-		flags |= unix.O_RDWR | unix.O_APPEND
-	}
-	fd, err := unix.Open(path, flags, 0)
+// openPrivate opens a file of a generation with these flags of open(2).
+func openPrivate(path string, flags int) (*os.File, error) {
+	fd, err := unix.Open(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, fmt.Errorf("cannot trust %s: it is a symlink", path)
 	}

@@ -3,8 +3,6 @@ package plan_test
 import (
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -299,30 +297,6 @@ func TestFileRoundTripAndEdits(t *testing.T) {
 		if _, _, err := plan.Decode([]byte(test.data)); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
 		}
-	}
-}
-
-func TestReadFileTrustsOnlyItsOwner(t *testing.T) {
-	p, _ := plan.Build(input())
-	data, _, _ := plan.Encode(p)
-	name := filepath.Join(t.TempDir(), "host.plan")
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, _, err := plan.ReadFile(name); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(name, 0o620); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, _, err := plan.ReadFile(name); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
-		t.Errorf("a group-writable plan was trusted: %v", err)
-	}
-	if _, _, _, err := plan.ReadFile(t.TempDir()); err == nil {
-		t.Error("a directory was read as a plan")
-	}
-	if _, _, _, err := plan.ReadFile(name + ".missing"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing file: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -61,11 +62,15 @@ func Decode(data []byte) (p *Plan, sum string, err error) {
 	if err := strict(file.Plan, p); err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrFormat, err)
 	}
+	if err := p.check(); err != nil {
+		return nil, "", fmt.Errorf("%w: %w; make it again", ErrEdited, err)
+	}
 	return p, sum, nil
 }
 
 // ReadFile reads a plan file as [Decode] does. A file that others could have written is refused:
-// it must belong to the caller or root and be writable by its owner alone.
+// it must belong to the caller or root and be writable by its owner alone, and stand where not everybody
+// may put another file in its place.
 func ReadFile(name string) (p *Plan, data []byte, sum string, err error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -76,7 +81,7 @@ func ReadFile(name string) (p *Plan, data []byte, sum string, err error) {
 	if err != nil {
 		return nil, nil, "", fmt.Errorf("cannot read plan: %w", err)
 	}
-	if err := trusted(info); err != nil {
+	if err := errors.Join(trusted(info), trustedPlace(name)); err != nil {
 		return nil, nil, "", fmt.Errorf("cannot trust plan %s: %w", name, err)
 	}
 	data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -102,6 +107,24 @@ func trusted(info os.FileInfo) error {
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() && st.Uid != 0 {
 		return fmt.Errorf("it belongs to uid %d, not to you or root", st.Uid)
+	}
+	return nil
+}
+
+// trustedPlace refuses a directory in which anybody may rename files: he could put another plan of the
+// same owner in this one's place. The sticky bit, which /tmp has, keeps him from it.
+func trustedPlace(name string) error {
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return fmt.Errorf("cannot find out where it is: %w", err)
+	}
+	dir := filepath.Dir(real)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("cannot look at its directory: %w", err)
+	}
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
+		return fmt.Errorf("everybody may put another file in its place (%s has mode %04o); move it, review it again", dir, info.Mode().Perm())
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ var (
 	ErrDrifted = errors.New("changed since the apply")
 	// ErrRefused: policy or the handler will not do this; nothing was changed.
 	ErrRefused = errors.New("refused")
+	// ErrForeign: the rollback file was made on another machine; nothing was changed.
+	ErrForeign = errors.New("the rollback file is of another host")
 	// ErrLocked: another docker-harden works on this host.
 	ErrLocked = errors.New("another docker-harden is at work on this host")
 	// ErrUnfinished: an earlier generation is half done; resume or rollback first.

@@ -2,6 +2,7 @@ package remediate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"docker-harden/plan"
@@ -31,7 +32,7 @@ func (r *Runner) Resume(ctx context.Context, q ResumeRequest) (Outcome, error) {
 	if gen == nil {
 		return Outcome{}, fmt.Errorf("%w: no apply is unfinished; there is nothing to resume", journal.ErrNone)
 	}
-	if err := standsAlone(gen, nil, newer); err != nil {
+	if err := errors.Join(r.ours(gen), standsAlone(gen, nil, newer)); err != nil {
 		return Outcome{Generation: gen.N}, err
 	}
 	j, err := r.Store.Reopen(gen.N)
@@ -50,10 +51,11 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 	}
 	x.raise(context.WithoutCancel(ctx))
 	if x.gen.GoingBack() {
-		if err := x.undo(context.WithoutCancel(ctx), x.gen.GoingBackOnly(), RollbackRequest{Basis: q.Basis}); err != nil {
+		err := x.undo(ctx, x.gen.GoingBackOnly(), RollbackRequest{Basis: q.Basis})
+		if err != nil && !errors.Is(err, ErrInterrupted) {
 			return fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
 		}
-		return nil
+		return err
 	}
 	var rest, half []plan.Step
 	for _, s := range x.gen.Begin.Steps {

@@ -65,6 +65,9 @@ func (r *Runner) reopened(ctx context.Context, n int, work func(*run) error) (Ou
 	}
 	defer unlock()
 	gen, err := r.load(n)
+	if err == nil {
+		err = r.ours(gen)
+	}
 	if err != nil {
 		return Outcome{}, err
 	}

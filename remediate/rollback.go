@@ -41,7 +41,7 @@ func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, erro
 	}
 	only, err := chosen(gen, q.Targets)
 	if err == nil && !q.Force {
-		err = standsAlone(gen, only, newer)
+		err = errors.Join(r.ours(gen), standsAlone(gen, only, newer))
 	}
 	if err != nil {
 		return Outcome{Generation: gen.N}, err
@@ -52,9 +52,9 @@ func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, erro
 	}
 	x := r.begin(gen, j, 0)
 	x.raise(context.WithoutCancel(ctx))
-	err = x.undo(context.WithoutCancel(ctx), only, q)
+	err = x.undo(ctx, only, q)
 	x.close()
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrInterrupted) {
 		err = fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
 	}
 	return *x.out, err
@@ -114,7 +114,8 @@ func chosen(gen *journal.Generation, targets []string) ([]string, error) {
 	return ids, nil
 }
 
-// undo undoes the steps that may have changed something, newest first; only limits it to these ids.
+// undo undoes the steps that may have changed something, newest first; only limits it to these ids. A step
+// is never interrupted: a cancelled ctx is seen between steps. After a failure the rest is still tried.
 func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error {
 	gen, err := x.Store.Load(x.gen.N)
 	if err != nil {
@@ -136,7 +137,11 @@ func (x *run) undo(ctx context.Context, only []string, q RollbackRequest) error 
 	}
 	for i, s := range steps {
 		x.index = i + 1
-		if err := x.undoStep(ctx, gen, s, q); err != nil {
+		if ctx.Err() != nil && failures.ErrorOrNil() == nil {
+			return fmt.Errorf("%w after %d of %d steps back: run docker-harden rollback %d to go on: %w",
+				ErrInterrupted, i, len(steps), gen.N, context.Cause(ctx))
+		}
+		if err := x.undoStep(context.WithoutCancel(ctx), gen, s, q); err != nil {
 			x.out.Incomplete = append(x.out.Incomplete, s.ID)
 			failures = multierror.Append(failures, err)
 			continue

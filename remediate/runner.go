@@ -33,6 +33,18 @@ type Runner struct {
 	Raise func(context.Context) error
 	Now   func() time.Time
 	Tool  string
+	// Machine is this machine's id as in [plan.Host]; empty where it is not known.
+	Machine string
+}
+
+// ours refuses a generation that was made on another machine: its steps name files and containers of that one.
+func (r *Runner) ours(gen *journal.Generation) error {
+	made := gen.Begin.Host
+	if r.Machine == "" || made.MachineID == "" || r.Machine == made.MachineID {
+		return nil
+	}
+	return fmt.Errorf("%w: generation %d in %s was made on %s (machine %.12s), this is machine %.12s; if it is the same one with a new id: docker-harden rollback %d --force",
+		ErrForeign, gen.N, gen.Dir, made.Name, made.MachineID, r.Machine, gen.N)
 }
 
 // lock takes the host's lock; the returned function gives it back.

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"docker-harden/plan"
+	controls "docker-harden/plan/control/docker"
 	"docker-harden/plan/inventory"
 	"docker-harden/plan/profile"
 	"docker-harden/plan/report"
@@ -121,7 +122,25 @@ func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := planned(p, h); err != nil {
+		return nil, fmt.Errorf("cannot trust plan %s: %w", file, err)
+	}
 	return &application{plan: p, data: data, sum: sum, profile: prof, engine: e, host: h}, nil
+}
+
+// planned refuses a plan that changes what no control asks for, or a file that is none of the engine's.
+func planned(p *plan.Plan, h *inventory.Host) error {
+	for _, s := range p.Steps {
+		if _, ours := h.Files[s.Resource.Name]; s.Resource.Kind == plan.ResourceFile && !ours {
+			return fmt.Errorf("%w: no control is about the file %s", plan.ErrEdited, s.Resource.Name)
+		}
+		for _, ch := range s.Changes {
+			if !controls.Changes(s.Resource.Kind, ch.Path) {
+				return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, s.ID)
+			}
+		}
+	}
+	return nil
 }
 
 // fromEnvironment reports whether a flag has its value from the environment only.

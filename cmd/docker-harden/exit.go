@@ -18,7 +18,7 @@ const (
 	exitFindings   = 2  // changes or findings exist: check, status, --detailed-exitcode
 	exitRolledBack = 3  // apply failed, rolled back and verified
 	exitIncomplete = 4  // apply failed and something is left changed: act now
-	exitPlan       = 5  // plan stale, expired, edited, of another host
+	exitPlan       = 5  // plan stale, expired, edited, of another host; rollback file of another host
 	exitDeclined   = 6  // declined, or nobody there to ask
 	exitLocked     = 7  // another run works on this host, or an earlier one is unfinished
 	exitPolicy     = 8  // refused by policy
@@ -71,7 +71,7 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.Is(err, remediate.ErrLocked), errors.Is(err, remediate.ErrUnfinished):
 		return exitLocked
 	case errors.Is(err, plan.ErrStale), errors.Is(err, plan.ErrExpired), errors.Is(err, plan.ErrEdited),
-		errors.Is(err, plan.ErrForeign), errors.Is(err, plan.ErrIncomplete):
+		errors.Is(err, plan.ErrForeign), errors.Is(err, plan.ErrIncomplete), errors.Is(err, remediate.ErrForeign):
 		return exitPlan
 	case errors.Is(err, remediate.ErrRefused):
 		return exitPolicy

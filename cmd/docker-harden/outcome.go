@@ -14,6 +14,7 @@ import (
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container"
+	"docker-harden/remediate/journal"
 )
 
 // work runs something that changes the host and says how it ended: progress and errors on stderr,
@@ -92,6 +93,9 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 	case errors.Is(err, remediate.ErrStopped):
 		fmt.Fprintf(&b, "Stopped at %s, which was undone. Kept: %s.\n", clean(strings.Join(out.Failed, ", ")), clean(listed(out.Done)))
 		fmt.Fprintf(&b, "Undo these too: sudo %s rollback %d\n", a.name(), out.Generation)
+	case errors.Is(err, remediate.ErrInterrupted) && out.State != string(journal.StateApplying):
+		fmt.Fprintf(&b, "Interrupted: %s of generation %d undone, the rest is as it was.\n", count(len(out.Undone), "step"), out.Generation)
+		fmt.Fprintf(&b, "Go on: sudo %s rollback %d\n", a.name(), out.Generation)
 	case errors.Is(err, remediate.ErrInterrupted):
 		fmt.Fprintf(&b, "Interrupted after %s of generation %d.\n", count(len(out.Done), "step"), out.Generation)
 		fmt.Fprintf(&b, "Finish it: sudo %s resume   or undo it: sudo %[1]s rollback %d\n", a.name(), out.Generation)

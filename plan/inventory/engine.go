@@ -145,6 +145,9 @@ func identity(root hostRoot, e Engine, info system.Info, endpoint string) plan.H
 	return host
 }
 
+// MachineID is the id of this machine as plans and rollback files carry it; empty where the machine has none.
+func MachineID() string { return machineID("") }
+
 // machineID is a hash of the machine's id made for this tool alone, as machine-id(5) asks.
 func machineID(root hostRoot) string {
 	data, err := root.readFile("/etc/machine-id", maxProcFile)

@@ -11,7 +11,7 @@ PLUGINS ?= /usr/libexec/docker/cli-plugins
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## Install what tests and demo need (docker.io and friends, through apt)
@@ -30,6 +30,11 @@ demo: deps build ## Show plan, apply, verify and rollback on an isolated Docker 
 test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 	$(GO) run ./cmd/testhost images
 	$(GO) test -count=1 -p 2 -timeout 25m ./...
+
+.PHONY: reliability
+reliability: deps ## Kill everything at every point, run every numbered case, rewrite docs/reliability.md
+	$(GO) run ./cmd/testhost images
+	$(GO) run ./cmd/reliability
 
 .PHONY: race
 race: deps ## Run every test under the race detector

@@ -68,7 +68,7 @@ func walls() []wall {
 		},
 		{
 			"remediate/internal/atomic",
-			[]string{module + "/plan/...", module + "/remediate/..."},
+			[]string{module + "/plan/...", module + "/remediate", module + "/remediate/docker/...", module + "/remediate/host/...", module + "/remediate/journal/..."},
 			nil,
 			"replacing a file has nothing to do with Docker",
 		},

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // bare is an engine that nobody supervises. Its methods may be called one after another, never at the same time.
@@ -77,7 +79,9 @@ func hangUp(pid int, ticks uint64) error {
 	}
 	if err == nil {
 		defer h.close()
+		crash.Point("before SIGHUP")
 		err = h.signal(unix.SIGHUP)
+		crash.Point("after SIGHUP")
 	}
 	if err != nil {
 		return fmt.Errorf("cannot reload the engine: %w", err)
@@ -117,7 +121,9 @@ func (b *bare) stop(ctx context.Context) error {
 	}
 	if err == nil {
 		defer h.close()
+		crash.Point("before SIGTERM")
 		err = h.signal(unix.SIGTERM)
+		crash.Point("after SIGTERM")
 	}
 	if err != nil {
 		return fmt.Errorf("cannot end process %d: %w", b.service.PID, err)
@@ -127,6 +133,7 @@ func (b *bare) stop(ctx context.Context) error {
 			return fmt.Errorf("%w: process %d did not end in time, and nothing else was started: %w", ErrStillRunning, b.service.PID, err)
 		}
 	}
+	crash.Point("engine ended")
 	return nil
 }
 

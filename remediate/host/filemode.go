@@ -12,6 +12,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
+	"docker-harden/remediate/internal/crash"
 )
 
 // FileMode performs steps that change owner and mode of one regular file. It never follows a symlink,
@@ -177,9 +178,11 @@ func (h *FileMode) Commit(context.Context, plan.Step, remediate.Record) error { 
 
 // give sets owner and mode, makes them durable and looks again.
 func (h *FileMode) give(f *file, want access) error {
+	crash.Point("before chown")
 	if err := f.chown(want); err != nil {
 		return err
 	}
+	crash.Point("after chown, before chmod")
 	if h.hook != nil {
 		if err := h.hook("owned"); err != nil {
 			return err
@@ -188,9 +191,11 @@ func (h *FileMode) give(f *file, want access) error {
 	if err := f.chmod(want); err != nil {
 		return err
 	}
+	crash.Point("after chmod, not on disk")
 	if err := f.sync(); err != nil {
 		return err
 	}
+	crash.Point("owner and mode on disk")
 	again, err := h.open(f.path)
 	if err != nil {
 		return fmt.Errorf("cannot prove the change: %w", err)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // defaultLog takes the output of an engine that wrote to a terminal or a pipe before.
@@ -68,10 +70,12 @@ func (b *bare) spawn(ctx context.Context) error {
 	if info, err := stderr.Stat(); err == nil {
 		b.logged, b.started = info.Size(), true
 	}
+	crash.Point("before starting the engine")
 	cmd, err := s.launch(stdout, stderr)
 	if err != nil {
 		return err
 	}
+	crash.Point("engine started, not waited for")
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // a zombie would keep the next engine from starting
 	b.service.PID = cmd.Process.Pid

@@ -11,6 +11,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // units is what is needed of systemd's D-Bus interface.
@@ -205,6 +207,7 @@ func (s *systemd) resetFailed(ctx context.Context, conn units) error {
 		if unit == "" {
 			continue
 		}
+		crash.Point("before reset-failed of", unit)
 		err := conn.ResetFailedUnitContext(ctx, unit)
 		var call godbus.Error
 		if errors.As(err, &call) && call.Name == "org.freedesktop.systemd1.NoSuchUnit" {
@@ -220,13 +223,16 @@ func (s *systemd) resetFailed(ctx context.Context, conn units) error {
 // await queues a job and waits for its result. Should the word of it be lost, it is told from the unit.
 func (s *systemd) await(ctx context.Context, conn units, queue job) (string, error) {
 	done := make(chan string, 1)
+	crash.Point("before job of", s.service.Unit)
 	if _, err := queue(ctx, s.service.Unit, "replace", done); err != nil {
 		return "", err
 	}
+	crash.Point("after queueing the job of", s.service.Unit)
 	var quiet time.Time // since when there is no job any more
 	for {
 		select {
 		case result := <-done:
+			crash.Point("job done of", s.service.Unit)
 			return result, nil
 		case <-ctx.Done():
 			return "", s.late(ctx, conn)

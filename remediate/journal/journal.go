@@ -13,6 +13,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/remediate/internal/atomic"
+	"docker-harden/remediate/internal/crash"
 )
 
 // Journal is a generation that is being worked on. Its methods may be called one after another,
@@ -151,19 +152,23 @@ func (j *Journal) put(r Record) error {
 		return err
 	}
 	line = append(line, '\n')
+	crash.Point("before record", string(r.Kind))
 	if _, err := j.file.Write(line); err != nil {
 		if terr := j.file.Truncate(j.length); terr != nil {
 			j.dead = fmt.Errorf("an incomplete line could not be taken back: %w", terr)
 		}
 		return errors.Join(err, j.dead)
 	}
+	crash.Point("written, not on disk: record", string(r.Kind))
 	if err := j.file.Sync(); err != nil {
 		// The kernel may have dropped the data and would report success next time.
 		j.dead = fmt.Errorf("the disk did not confirm an earlier line: %w", err)
 		return errors.Join(err, j.file.Truncate(j.length))
 	}
 	j.seq, j.prev, j.length = r.Seq, sum, j.length+int64(len(line))
+	crash.Point("on disk, its end not noted: record", string(r.Kind))
 	j.ends()
+	crash.Point("after record", string(r.Kind))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"docker-harden/remediate/internal/atomic"
+	"docker-harden/remediate/internal/crash"
 )
 
 // reserveName is a file that holds disk space free for the records of a rollback, so that a disk that
@@ -29,6 +30,7 @@ func reserveSize(steps int) int64 {
 // reserve takes the space. An apply that cannot get it is not begun.
 func reserve(dir string, steps int) error {
 	path := filepath.Join(dir, reserveName)
+	crash.Point("before reserving space")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"docker-harden/remediate/internal/atomic"
+	"docker-harden/remediate/internal/crash"
 )
 
 // Names inside a store.
@@ -189,9 +190,11 @@ func (s *Store) create(n int, b Begin) (_ *Journal, err error) {
 	if err := reserve(temp, len(b.Steps)); err != nil {
 		return nil, err
 	}
+	crash.Point("before naming the generation")
 	if err := rename(temp, s.path(n)); err != nil {
 		return nil, err
 	}
+	crash.Point("generation named")
 	temp = s.path(n)
 	if err := atomic.SyncDir(s.dir); err != nil {
 		return nil, err

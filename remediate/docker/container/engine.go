@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // Engine is a way to the engine's API: a *client.Client of github.com/docker/docker is one.
@@ -109,12 +111,18 @@ func (a *api) exchange(ctx context.Context, method, path string, in, out any) er
 			return fmt.Errorf("internal error: cannot encode a request: %w", err)
 		}
 	}
+	if method != http.MethodGet {
+		crash.Point("before engine call", method, path)
+	}
 	resp, err := a.send(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if method != http.MethodGet {
+		crash.Point("after engine call", method, path)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot read the engine's answer: %w", err)
 	}

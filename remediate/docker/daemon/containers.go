@@ -9,6 +9,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/hashicorp/go-multierror"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // running is a container that had a process when the step began.
@@ -93,7 +95,10 @@ func (f *flow) start(ctx context.Context, lost []running) error {
 		var failures, paused *multierror.Error
 		var left []running
 		for _, r := range lost {
-			if err := f.handler.Engine.ContainerStart(ctx, r.ID, container.StartOptions{}); err != nil {
+			crash.Point("before engine call", "POST /containers/"+r.ID+"/start")
+			err := f.handler.Engine.ContainerStart(ctx, r.ID, container.StartOptions{})
+			crash.Point("after engine call", "POST /containers/"+r.ID+"/start")
+			if err != nil {
 				failures = multierror.Append(failures, fmt.Errorf("cannot start container %q again: %w", r.Name, err))
 				left = append(left, r)
 				continue
@@ -115,6 +120,7 @@ func (f *flow) pauseAgain(ctx context.Context, r running) error {
 	if !r.Paused {
 		return nil
 	}
+	crash.Point("before engine call", "POST /containers/"+r.ID+"/pause")
 	if err := f.handler.Engine.ContainerPause(ctx, r.ID); err != nil {
 		return fmt.Errorf("cannot pause container %q again: %w", r.Name, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // marker stands in the name of every temporary file: .NAME.docker-harden-RANDOM.
@@ -57,12 +59,14 @@ func Leftovers(path string) ([]string, error) {
 // is an error that matches fs.ErrExist.
 func Mkdir(path string, mode fs.FileMode) error {
 	const private = 0o700 // until the mode is set: the process's umask decides about Mkdir's
+	crash.Point("before making", path)
 	if err := os.Mkdir(path, private); err != nil {
 		return fmt.Errorf("cannot make directory: %w", err)
 	}
 	if err := os.Chmod(path, mode); err != nil {
 		return errors.Join(fmt.Errorf("cannot make directory: %w", err), os.Remove(path))
 	}
+	crash.Point("after making", path)
 	return SyncDir(filepath.Dir(path))
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // Options say what the new file looks like.
@@ -51,11 +53,13 @@ func writeFile(path string, data []byte, o Options) error {
 			return err
 		}
 	}
+	crash.Point("before writing", path)
 	temp, err := create(dir, name)
 	if err != nil {
 		return explain(err)
 	}
 	err = temp.fill(data, o)
+	crash.Point("temporary file ready for", path)
 	if err == nil {
 		err = before.unchanged(dir, name)
 	}
@@ -65,9 +69,11 @@ func writeFile(path string, data []byte, o Options) error {
 	if err != nil {
 		return errors.Join(explain(err), temp.remove())
 	}
+	crash.Point("renamed, not on disk:", path)
 	if err := dir.Sync(); err != nil {
 		return fmt.Errorf("the new file is in place, but its directory is not safely on disk: %w", err)
 	}
+	crash.Point("after writing", path)
 	return nil
 }
 
@@ -80,6 +86,7 @@ func Remove(path string) error {
 	}
 	if err == nil {
 		defer dir.Close()
+		crash.Point("before removing", path)
 		err = unix.Unlinkat(int(dir.Fd()), filepath.Base(path), 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
@@ -91,6 +98,7 @@ func Remove(path string) error {
 	if err != nil {
 		return fmt.Errorf("cannot remove %s: %w", path, explain(err))
 	}
+	crash.Point("after removing", path)
 	return nil
 }
 

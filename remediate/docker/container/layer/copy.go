@@ -8,6 +8,8 @@ import (
 
 	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // reserve is what must stay free on the disk after a copy.
@@ -24,9 +26,11 @@ func Copy(to, from Layer) error {
 	if err := Room(to.Upper, all); err != nil {
 		return err
 	}
+	crash.Point("before copying the layer")
 	if err := continuity.CopyDir(to.Upper, from.Upper); err != nil {
 		return fmt.Errorf("cannot copy the writable layer: %w", err)
 	}
+	crash.Point("layer copied, times not set")
 	if err := directoryTimes(to.Upper, from.Upper); err != nil {
 		return fmt.Errorf("cannot copy the writable layer: %w", err)
 	}
@@ -37,7 +41,10 @@ func Copy(to, from Layer) error {
 	if len(differ) > 0 {
 		return fmt.Errorf("the copy of the writable layer differs in %d places, first %s", len(differ), differ[0])
 	}
-	return flush(to.Upper)
+	crash.Point("layer copied, not on disk")
+	err = flush(to.Upper)
+	crash.Point("after copying the layer")
+	return err
 }
 
 // Room fails when the disk below dir cannot take what w says.

@@ -1,0 +1,98 @@
+// Command reliability runs every test that proves a row of docs/reliability.md and writes that document.
+//
+//	reliability                 all of them; as root, takes its time
+//	reliability PACKAGE...      only these packages; rows that others proved stay as they are in the document
+//	reliability -run REGEXP     only tests that match; every other row stays
+//
+// It fails, and leaves the document alone, when a test fails.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	module   = "docker-harden"
+	document = "docs/reliability.md"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, say io.Writer) error {
+	flags := flag.NewFlagSet("reliability", flag.ContinueOnError)
+	flags.SetOutput(say)
+	out := flags.String("o", document, "`FILE` to write")
+	only := flags.String("run", "", "run only tests that match `REGEXP`, and keep every other row")
+	timeout := flags.Duration("timeout", 3*time.Hour, "`TIME` that one package may take")
+	tags := flags.String("tags", "", "build `TAGS` for the tests")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	before, err := os.ReadFile(*out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read the document: %w", err)
+	}
+	old, err := parse(string(before))
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", *out, err)
+	}
+	packages := flags.Args()
+	if len(packages) == 0 {
+		if packages, err = proving(ctx, *tags); err != nil {
+			return err
+		}
+	}
+	got, err := test(ctx, testRun{packages: packages, only: *only, timeout: *timeout, tags: *tags, say: say})
+	if err != nil {
+		return err
+	}
+	rows := merge(old, got, *only != "")
+	text, err := render(rows, engineVersion(ctx))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("cannot write the document: %w", err)
+	}
+	fmt.Fprintf(say, "%s: %d rows\n", *out, len(rows))
+	return incomplete(rows)
+}
+
+// incomplete says what a set of rows lacks: cases that nobody proved, and rows that did not pass.
+func incomplete(rows []proof) error {
+	var missing []error
+	for _, table := range tables() {
+		for n := 1; n <= table.cases; n++ {
+			id := fmt.Sprint(n)
+			if !slices.ContainsFunc(rows, func(p proof) bool { return p.Table == table.name && p.ID == id }) {
+				missing = append(missing, fmt.Errorf("%s case %s is proven by no test", table.name, id))
+			}
+		}
+		if table.cases == 0 && !slices.ContainsFunc(rows, func(p proof) bool { return p.Table == table.name }) {
+			missing = append(missing, fmt.Errorf("the table %q is empty", table.name))
+		}
+	}
+	for _, p := range rows {
+		if p.Result != "pass" {
+			missing = append(missing, fmt.Errorf("%s %s: %s (%s)", p.Table, p.ID, p.Result, p.Test))
+		}
+	}
+	return errors.Join(missing...)
+}

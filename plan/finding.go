@@ -28,7 +28,10 @@ type Finding struct {
 	// A blocked finding has no Changes.
 	Blocked string `json:"blocked,omitempty"`
 	// Changes are what would satisfy the control; only for Fail.
-	Changes  []Change   `json:"changes,omitempty"`
+	Changes []Change `json:"changes,omitempty"`
+	// Wanted are the changes of a blocked finding that the owner of the container would have to make.
+	// They are never applied.
+	Wanted   []Change   `json:"wanted,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Risk is what making the changes may break.
 	Risk Risk `json:"risk,omitzero"`

@@ -21,6 +21,8 @@ type Plan struct {
 	Rules    map[string]Rule `json:"rules"`
 	Steps    []Step          `json:"steps"`
 	Findings []Finding       `json:"findings"`
+	// Advice is what has to be done elsewhere: owners of containers that would undo or forbid a change.
+	Advice []Advice `json:"advice,omitempty"`
 	// Problems are what the inventory could not read. A plan with problems marked Fatal is Errored.
 	Problems []Problem `json:"problems,omitempty"`
 	// Errored plans can be read and never applied: sight was incomplete.

@@ -14,6 +14,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/owner"
 	"docker-harden/plan/profile"
 )
 
@@ -71,11 +72,16 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 	if err != nil {
 		return nil, err
 	}
-	return plan.Build(plan.Input{
+	made, err := plan.Build(plan.Input{
 		Findings: control.Evaluate(h, p, judges, now), Basis: h.Basis, Host: h.Identity, Profile: identity(p),
 		Rules: control.Rules(rules), Problems: h.Problems, Tool: toolVersion(), Made: now,
 		FromSnapshot: h.Snapshot, Select: selected,
 	})
+	if err != nil {
+		return nil, err
+	}
+	made.Advice, err = owner.Advise(h, made)
+	return made, err
 }
 
 // taken are the controls of which the selection keeps something. The others are not asked at all:

@@ -250,7 +250,7 @@ func except(f plan.Finding, p *profile.Profile, now time.Time) plan.Finding {
 	}
 	f.Status = plan.Excepted
 	f.Exception = &plan.Exception{Reason: e.Reason, Owner: e.Owner, Expires: e.Expires}
-	f.Question, f.Blocked, f.Changes, f.Risk, f.Notes, f.Downtime = "", "", nil, plan.Risk{}, nil, 0
+	f.Question, f.Blocked, f.Changes, f.Wanted, f.Risk, f.Notes, f.Downtime = "", "", nil, nil, plan.Risk{}, nil, 0
 	return f
 }
 

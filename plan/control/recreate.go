@@ -8,6 +8,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/owner"
 )
 
 const (
@@ -32,7 +33,10 @@ func guardContainers(h *inventory.Host, findings []plan.Finding) {
 		if c == nil || f.Resource.Kind != plan.ResourceContainer || !changes(f) {
 			continue
 		}
-		reasons := changeBlocks(h, c, f.Changes)
+		reasons := changeBlocks(h, c)
+		if reason := owner.Reason(c, f.Changes); len(reasons) == 0 && reason != "" {
+			reasons, f.Wanted = []string{reason}, f.Changes
+		}
 		if len(reasons) == 0 && changes(f, plan.KindRecreate) {
 			reasons = recreateBlocks(h, c, dependents[c.ID])
 		}
@@ -48,15 +52,12 @@ func guardContainers(h *inventory.Host, findings []plan.Finding) {
 }
 
 // changeBlocks says why no change at all can be made to a container.
-func changeBlocks(h *inventory.Host, c *inventory.Container, changes []plan.Change) []string {
+func changeBlocks(h *inventory.Host, c *inventory.Container) []string {
 	switch {
 	case !isDocker(h):
 		return []string{fmt.Sprintf("the engine is %s: only Docker Engine is changed", h.Engine.Product)}
 	case c.Inspect.State.Status == "dead" || c.Inspect.State.Status == "removing":
 		return []string{fmt.Sprintf("it is %s: the engine refuses every change; remove it", c.Inspect.State.Status)}
-	}
-	if reason := ownerBlocks(c, changes); reason != "" {
-		return []string{reason}
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []stri
 	if reason := layerBlocks(h, c); reason != "" {
 		add(true, "%s", reason)
 	}
-	add(c.Proc != nil && slices.ContainsFunc(c.Proc.All, func(p inventory.Process) bool { return p.Name == ownProcess }),
+	add(c.Self || c.Proc != nil && slices.ContainsFunc(c.Proc.All, func(p inventory.Process) bool { return p.Name == ownProcess }),
 		"this tool runs in it: stopping it would end the work half done")
 	return reasons
 }

@@ -56,9 +56,10 @@ func TestWhatBlocksARecreate(t *testing.T) {
 			own(c, inventory.OwnedByCompose, "shop/web")
 			c.Layer = dirty
 		}, "(/etc/app.conf) would be lost at the next docker compose up"},
-		"swarm":      {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySwarm, "web") }, "use docker service update (--cap-drop) web"},
+		"swarm":      {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySwarm, "web") }, "docker service update --cap-drop ALL web"},
 		"kubernetes": {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByKubernetes, "ns/pod") }, "pod ns/pod"},
-		"systemd":    {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySystemd, "web.service") }, "systemctl edit --full web.service"},
+		"systemd":    {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySystemd, "web.service") }, "add --cap-drop=ALL to docker run (systemctl edit --full web.service)"},
+		"nomad":      {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByNomad, "web") }, "owned by Nomad task web"},
 		"podman":     {func(h *inventory.Host, _ *inventory.Container) { h.Engine.Product = "podman" }, "the engine is podman"},
 		"bind source missing": {func(h *inventory.Host, c *inventory.Container) {
 			c.Inspect.Mounts = []inventory.Mount{{Type: "bind", Source: "/srv/x"}}
@@ -71,6 +72,7 @@ func TestWhatBlocksARecreate(t *testing.T) {
 		"this tool": {func(_ *inventory.Host, c *inventory.Container) {
 			c.Proc = &inventory.Proc{All: []inventory.Process{{Name: "sh"}, {Name: "docker-harden"}}}
 		}, "this tool runs in it"},
+		"this tool by its control group": {func(_ *inventory.Host, c *inventory.Container) { c.Self = true }, "this tool runs in it"},
 		"several": {func(_ *inventory.Host, c *inventory.Container) {
 			c.Inspect.HostConfig.AutoRemove, c.Inspect.Image = true, "other"
 		}, "anonymous volumes; its image"},
@@ -85,6 +87,9 @@ func TestWhatBlocksARecreate(t *testing.T) {
 			}
 			if f.Status != plan.Fail || (len(f.Changes) == 0) != blocked {
 				t.Errorf("%s with changes %v", f.Status, f.Changes)
+			}
+			if wanted := strings.Contains(f.Blocked, "web.service") || strings.Contains(f.Blocked, "owned by"); wanted != (len(f.Wanted) == 1) {
+				t.Errorf("wanted of its owner: %v", f.Wanted)
 			}
 			if blocked && (f.Downtime != 0 || f.Risk.Level != "") {
 				t.Errorf("a blocked finding has downtime %g and risk %v", f.Downtime, f.Risk)
@@ -111,7 +116,7 @@ func TestLiveUpdates(t *testing.T) {
 		"auto remove": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.AutoRemove = true }, ""},
 		"dirty":       {func(_ *inventory.Host, c *inventory.Container) { c.Layer = nil }, ""},
 		"compose":     {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, ""},
-		"swarm":       {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySwarm, "web") }, "(--limit-memory) web"},
+		"swarm":       {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySwarm, "web") }, "docker service update --limit-memory 1b web"},
 		"systemd":     {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedBySystemd, "web.service") }, "web.service"},
 		"dead":        {func(_ *inventory.Host, c *inventory.Container) { stopped(c, "dead") }, "dead"},
 	} {
@@ -180,7 +185,7 @@ func TestPriceOfARecreate(t *testing.T) {
 		"dirty": {func(_ *inventory.Host, c *inventory.Container) {
 			c.Layer = &inventory.Layer{Files: 7, Truncated: true, Paths: []string{"/a", "/b\n", "/c", "/d", "/e", "/f"}}
 		}, 1.5, plan.RiskMedium, `at least 7 files in the writable layer carried over: /a, "/b\n", /c, /d, /e, …`},
-		"compose":         {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, 1.5, plan.RiskMedium, "compose: the next change of project file of shop/web"},
+		"compose":         {func(_ *inventory.Host, c *inventory.Container) { own(c, inventory.OwnedByCompose, "shop/web") }, 1.5, plan.RiskMedium, "undone by: docker compose up if the file of Compose project shop changes"},
 		"stops slowly":    {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Config.StopTimeout = timeout(120) }, 1.5, "", "up to 120 s to stop"},
 		"stops as others": {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.Config.StopTimeout = timeout(5) }, 1.5, "", ""},
 		"port of the engine's choice": {func(_ *inventory.Host, c *inventory.Container) {
@@ -200,16 +205,6 @@ func TestPriceOfARecreate(t *testing.T) {
 				t.Errorf("said %q, want %q", words, c.want)
 			}
 		})
-	}
-}
-
-func TestSwarmHint(t *testing.T) {
-	changes := []plan.Change{{Path: "HostConfig.CapAdd"}, {Path: "HostConfig.CapDrop"}, {Path: "HostConfig.CapAdd"}}
-	if got := swarmHint("web", changes); got != "use docker service update (--cap-add, --cap-drop) web" {
-		t.Error(got)
-	}
-	if got := swarmHint("web", []plan.Change{{Path: "HostConfig.SecurityOpt"}}); !strings.Contains(got, "stack file") {
-		t.Error(got)
 	}
 }
 

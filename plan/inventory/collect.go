@@ -57,7 +57,7 @@ const parallel = 8
 // Collect observes the host behind an engine. It fails only when the engine cannot be asked at all;
 // whatever else could not be read is a problem in the result.
 func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
-	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/")), seen: map[string]imageAnswer{}}
+	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/")), seen: map[string]imageAnswer{}, self: newOwnWorld()}
 	c.host = &Host{Format: SnapshotFormat, Taken: time.Now().UTC(), Images: map[string]Image{}, Files: map[string]File{}}
 	c.endpoint = first(o.Endpoint, reader.DaemonHost())
 	if err := c.ask(ctx); err != nil {
@@ -87,6 +87,7 @@ type collector struct {
 	// daemonProblems are those of reading the engine's process and files.
 	daemonProblems []plan.Problem
 	clients        []unitClient
+	self           ownWorld
 	proc           procReader
 	found          []observed
 	seen           map[string]imageAnswer // by id, also of containers that are gone
@@ -257,6 +258,7 @@ func (c *collector) finish() {
 		return compare(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	c.bindSources()
+	c.composeFiles()
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })
 	c.host.Identity = identity(c.root, c.host.Engine, c.answers.info, c.endpoint)
 }

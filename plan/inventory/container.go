@@ -16,6 +16,8 @@ type Container struct {
 	// Inspect is the part of Raw that controls read.
 	Inspect Inspect `json:"-"`
 	Owner   Owner   `json:"owner"`
+	// Self is true for the container that this program runs in.
+	Self bool `json:"self,omitempty"`
 	// Proc is what the kernel says of the container's processes; nil when it is not running or
 	// could not be read (then ProcProblem says why).
 	Proc        *Proc  `json:"proc,omitempty"`
@@ -148,10 +150,20 @@ const (
 	OwnedBySwarm      OwnerKind = "swarm"
 	OwnedByKubernetes OwnerKind = "kubernetes"
 	OwnedBySystemd    OwnerKind = "systemd"
+
+	OwnedByNomad          OwnerKind = "nomad"
+	OwnedByECS            OwnerKind = "ecs"
+	OwnedByKind           OwnerKind = "kind"
+	OwnedByK3d            OwnerKind = "k3d"
+	OwnedByMinikube       OwnerKind = "minikube"
+	OwnedByBuildx         OwnerKind = "buildx"
+	OwnedByGitLab         OwnerKind = "gitlab-runner"
+	OwnedByDevContainer   OwnerKind = "devcontainer"
+	OwnedByTestcontainers OwnerKind = "testcontainers"
 )
 
 // Owner is who made a container. Name is the Compose project and service ("shop/web"), the Swarm
-// service, the pod, or the systemd unit.
+// service, the pod ("namespace/name"), the systemd unit, or what the tool calls its work.
 type Owner struct {
 	Kind OwnerKind `json:"kind,omitempty"`
 	Name string    `json:"name,omitempty"`

@@ -92,7 +92,7 @@ func (c *collector) read(ctx context.Context, w *wire, o *observed) error {
 // observe reads what the host tells of a container.
 func (c *collector) observe(o *observed) {
 	x := &o.container
-	x.Owner = ownerOf(x, c.clients)
+	x.Owner, x.Self = ownerOf(x, c.clients), c.self.in(x.ID)
 	if c.remote != "" {
 		return
 	}

@@ -27,7 +27,9 @@ type Host struct {
 	Containers []Container      `json:"containers"` // sorted by name
 	Images     map[string]Image `json:"images"`     // by full image id, only those of the containers
 	Files      map[string]File  `json:"files"`      // by path; at least the daemon.json in force
-	Problems   []plan.Problem   `json:"problems,omitempty"`
+	// Compose are the files of the Compose projects that containers belong to, by absolute path.
+	Compose  map[string]ComposeFile `json:"compose,omitempty"`
+	Problems []plan.Problem         `json:"problems,omitempty"`
 	// Redacted is true when secrets were masked. Then Bases holds what [Host.Basis] computed before,
 	// by resource: hashes must not be made from masked values.
 	Redacted bool                  `json:"redacted,omitempty"`

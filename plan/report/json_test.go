@@ -103,6 +103,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"time as words":     func(p object) { p["made"] = "yesterday" },
 		"change without to": func(p object) { delete(p["steps"].([]any)[0].(object)["changes"].([]any)[0].(object), "to") },
 		"short id":          func(p object) { p["steps"].([]any)[1].(object)["resource"].(object)["id"] = "abc" },
+		"advice unowned":    func(p object) { delete(p["advice"].([]any)[0].(object), "owner") },
 		"negative downtime": func(p object) { p["steps"].([]any)[0].(object)["effect"].(object)["downtime_seconds"] = -1 },
 	}
 	schema := compile(t, "plan")

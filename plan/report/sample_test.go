@@ -101,6 +101,7 @@ func samplePlan() *plan.Plan {
 			{
 				Control: "docker/no-new-privileges", Resource: evil, Status: plan.Fail, Message: "no-new-privileges is not set",
 				Blocked: "owned by Swarm service e\u202evil: use docker service update", Risk: plan.Risk{Level: plan.RiskLow},
+				Wanted: recreate.Changes[:1],
 			},
 			{Control: "docker/seccomp", Resource: evil, Status: plan.Fail, Message: "another filter is in effect"},
 			{Control: "docker/memory-limit", Resource: evil, Status: plan.Unknown, Message: "its cgroup could not be read: permission denied"},
@@ -119,6 +120,18 @@ func samplePlan() *plan.Plan {
 			},
 			{Control: "docker/seccomp", Resource: web, Status: plan.Fail, Message: "seccomp is off", Changes: recreate.Changes[:1]},
 			{Control: "docker/capabilities", Resource: web, Status: plan.Fail, Message: "it may use NET_RAW", Changes: recreate.Changes[1:]},
+		},
+		Advice: []plan.Advice{
+			{
+				Owner: "Compose project shop", Targets: []string{"container/web"}, File: "compose.harden.yaml",
+				Text: []string{"compose.harden.yaml keeps this hardening when docker compose makes its containers again."},
+				Copy: []string{"docker compose -p shop -f /srv/shop/compose.yaml -f compose.harden.yaml up -d"},
+			},
+			{
+				Owner: "Swarm service e\u202evil", Targets: []string{"container/ev\x1b[31mil"},
+				Text: []string{"Swarm would make the tasks again as the service says."},
+				Copy: []string{"docker service update --cap-drop NET_RAW $'e\u202evil'", "# no flag sets no-new-privileges"},
+			},
 		},
 		Problems: []plan.Problem{{Subject: "container/ev\x1b[31mil", Reason: "cgroup: permission denied"}},
 	}

@@ -28,6 +28,7 @@ func Text(out io.Writer, p *plan.Plan, o TextOptions) error {
 			w.step(step)
 		}
 		w.notChanged()
+		w.advice()
 		if o.Verbose {
 			w.passes()
 		}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
+
+	"docker-harden/plan/inventory"
 )
 
 // admit refuses containers that cannot be replaced without losing something.
@@ -13,8 +14,11 @@ func (r *Recreator) admit(ctx context.Context, a *api, c *state) error {
 	if err := admitState(c); err != nil {
 		return err
 	}
-	if r.self(c) {
+	if inventory.Self(c.ID) {
 		return refused("this program runs in %s: it cannot replace its own container", c.name())
+	}
+	if err := r.held(c); err != nil {
+		return err
 	}
 	for _, m := range c.Mounts {
 		if m.Type == "bind" {
@@ -46,27 +50,33 @@ func admitState(c *state) error {
 	case !s.Running && s.Status != "created":
 		return refused("%s has exited: its exit status would be lost; start it or remove it first", name)
 	}
-	for label, owner := range map[string]string{
-		"com.docker.swarm.task.id":    "Swarm: change its service with docker service update",
-		"com.docker.swarm.service.id": "Swarm: change its service with docker service update",
-		"io.kubernetes.pod.name":      "Kubernetes: change its pod",
-	} {
-		if c.Config.Labels[label] != "" {
-			return refused("%s belongs to %s", name, owner)
-		}
+	return c.ownedElsewhere()
+}
+
+// ownedElsewhere refuses a container that another tool would make again at once. The plan says what
+// to do there; this is for a plan that was made before the tool took the container over.
+func (c *state) ownedElsewhere() error {
+	o := inventory.OwnerByLabels(c.name(), c.Config.Labels)
+	if o.Kind == inventory.OwnedByNobody || o.Kind == inventory.OwnedByCompose {
+		return nil
+	}
+	return refused("%s belongs to %s (%s), which would make it again: plan again, and change it there", c.name(), o.Kind, clean(o.Name, maxMessage))
+}
+
+// held refuses a container whose docker run is a systemd unit: stopping it ends the unit, which would
+// make it again.
+func (r *Recreator) held(c *state) error {
+	unit, err := inventory.UnitOf(r.Options.Root, c.name(), c.ID)
+	if err != nil {
+		return refused("whether a systemd unit holds %s could not be seen: %w", c.name(), err)
+	}
+	if unit != "" {
+		return refused("%s is started by systemd unit %s, which would make it again: plan again, and change docker run in that unit", c.name(), clean(unit, maxMessage))
 	}
 	return nil
 }
 
 func (c *state) composeOwned() bool { return c.Config.Labels["com.docker.compose.project"] != "" }
-
-// self reports whether this process runs inside the container: its own control group or its own
-// /etc/hostname is the container's.
-func (r *Recreator) self(c *state) bool {
-	group, _ := os.ReadFile("/proc/self/cgroup")
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	return strings.Contains(string(group), c.ID) || strings.Contains(string(mounts), "/"+c.ID+"/hostname ")
-}
 
 // provider checks the container whose namespaces are borrowed.
 func (a *api) provider(ctx context.Context, c *state) error {

@@ -96,7 +96,7 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		{name: "autoremove", run: []string{"run", "-d", "--rm"}, want: "--rm"},
-		{name: "swarm", run: []string{"run", "-d", "-l", "com.docker.swarm.task.id=1"}, want: "Swarm"},
+		{name: "swarm", run: []string{"run", "-d", "-l", "com.docker.swarm.task.id=1"}, want: "belongs to swarm (1)"},
 		{name: "exited", run: []string{"run", "-d"}, prep: func(n string) { h.Docker(t, "stop", n) }, want: "exited"},
 		{name: "provider", run: []string{"run", "-d"}, want: "depends on", prep: func(n string) {
 			h.Docker(t, "run", "-d", "--name", "guest", "--network", "container:"+n, image)

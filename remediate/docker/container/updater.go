@@ -77,6 +77,9 @@ func (u *Updater) admit(ctx context.Context, a *api, c *state, rec *updateRecord
 	if c.State.Dead || c.State.Status == "removing" {
 		return refused("%s is %s", rec.Name, c.State.Status)
 	}
+	if err := c.ownedElsewhere(); err != nil {
+		return err
+	}
 	if _, ok := rec.To["RestartPolicy"]; ok && c.HostConfig.AutoRemove {
 		return refused("%s was started with --rm: the engine takes no restart policy for it", rec.Name)
 	}

@@ -51,7 +51,7 @@ func (r *run) apply(rec Record, steps map[string]*StepState) {
 	case Undone:
 		r.incomplete = r.incomplete && anyIn(steps, StepUndoFailed)
 	case Applied:
-		r.stays, r.back, r.ended = StateApplied, false, false
+		r.stays, r.back, r.ended, r.again = StateApplied, false, false, nil
 	case Confirmed:
 		r.stays = StateConfirmed
 	case RollingBack:

@@ -57,6 +57,8 @@ func TestStates(t *testing.T) {
 		{"resumed twice", "prepared a, resumed, undoing a, resumed, undoing a, undone a, resumed", journal.StateApplying, "", false},
 		{"resumed, cannot undo the half", "prepared a, done a, prepared b, resumed, undoing b, undo-failed b !", journal.StateRollbackIncomplete, "b a", true},
 		{"resumed, made", "prepared a, resumed, undoing a, undone a, prepared a, done a, prepared b, done b, applied", journal.StateApplied, "b a", false},
+		{"resumed when all was made", both + ", resumed, verified, applied", journal.StateApplied, "b a", false},
+		{"resumed when all was made, then one step undone", both + ", resumed, verified, applied, undoing b, undone b", journal.StateApplied, "a", false},
 		{"resumed, then rolled back by hand", "prepared a, done a, prepared b, resumed, undoing b, undone b, undoing a", journal.StateRollingBack, "a", true},
 		{"interrupted, rolled back by hand", "prepared a, done a, undoing a", journal.StateRollingBack, "a", true},
 		{"going back, resumed", "prepared a, done a, prepared b, failed b !, undoing b, resumed", journal.StateRollingBack, "b a", true},

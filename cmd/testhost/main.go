@@ -22,6 +22,7 @@ const (
 const usage = `usage:
   testhost run [--workload] [-- COMMAND...]   start an isolated Docker host, run a command (or a shell) in it, remove it
   testhost images                             build the sample images into the cache
+  testhost engines                            build the Debian roots with newer engines into the cache
   testhost check                              say what this machine lacks, and how to install it
 `
 
@@ -46,12 +47,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 	switch verb {
 	case "run":
 		return runHost(ctx, args[1:])
-	case "images", "check":
+	case "images", "engines", "check":
 		if len(args) > 1 {
 			return statusUsage, fmt.Errorf("%w: %s takes no argument, there is %q", errUsage, verb, args[1])
 		}
-		if verb == "images" {
+		switch verb {
+		case "images":
 			return status(buildImages(ctx, stdout))
+		case "engines":
+			return status(buildEngines(ctx, stdout))
 		}
 		return status(check(stdout))
 	case "-h", "--help", "help":
@@ -125,7 +129,27 @@ func buildImages(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
-	return timed(ctx, stdout, "systemd", host.SystemdRoot)
+	return timed(ctx, stdout, "systemd", func(ctx context.Context) (string, error) { return host.Root(ctx, host.Own) })
+}
+
+// buildEngines fills the cache with the roots of newer engines, and says which engines these are.
+func buildEngines(ctx context.Context, stdout io.Writer) error {
+	for _, release := range host.Releases() {
+		root := ""
+		build := func(ctx context.Context) (path string, err error) {
+			root, err = host.Root(ctx, release)
+			return root, err
+		}
+		if err := timed(ctx, stdout, string(release), build); err != nil {
+			return err
+		}
+		version, err := host.EngineOf(ctx, root)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%-8s  docker.io %s\n", release, version)
+	}
+	return nil
 }
 
 // timed builds one thing and prints how long that took.

@@ -120,8 +120,11 @@ func suiteOf(i Image) string {
 	return suite()
 }
 
-// suite is this machine's Debian release.
+// suite is this machine's Debian release; a host with another root remembers it.
 func suite() string {
+	if data, err := os.ReadFile(machineSuite); err == nil && inside() {
+		return strings.TrimSpace(string(data))
+	}
 	data, err := os.ReadFile("/etc/os-release")
 	if err == nil {
 		for line := range strings.Lines(string(data)) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -45,21 +46,48 @@ func debianSources(target string) []string {
 	return args
 }
 
+// defaultArchive serves where the machine's own sources name no archive.
+const defaultArchive = "http://deb.debian.org/debian"
+
+// archiveLine is a line of apt sources for another suite, from where this machine's packages come.
+func archiveLine(suite string) string {
+	return "deb " + mirrorIn(debianSources("")[2:]) + " " + suite + " main"
+}
+
+// mirrorIn is the address of Debian's main archive (not the one for security) in the first of these files of
+// apt sources that has one.
+func mirrorIn(files []string) string {
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			for _, word := range addresses(line) {
+				if strings.Contains(word, "debian") && !strings.Contains(word, "security") {
+					return strings.TrimSuffix(word, "/")
+				}
+			}
+		}
+	}
+	return defaultArchive
+}
+
+// addresses are those of one line of apt sources, in either format.
+func addresses(line string) []string {
+	f := strings.Fields(line)
+	if len(f) < 2 || f[0] != "deb" && f[0] != "URIs:" {
+		return nil
+	}
+	return slices.DeleteFunc(f[1:], func(word string) bool { return !strings.Contains(word, "://") })
+}
+
 // fromDebian tells sources of Debian itself from those of other vendors, whose
 // keys and packages have no place in a sample image.
 func fromDebian(text string) bool {
 	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 2 || strings.HasPrefix(f[0], "#") {
-			continue
-		}
-		if f[0] != "deb" && f[0] != "URIs:" {
-			continue
-		}
-		for _, word := range f[1:] {
-			if strings.Contains(word, "://") && strings.Contains(word, "debian") {
-				return true
-			}
+		if slices.ContainsFunc(addresses(line), func(word string) bool { return strings.Contains(word, "debian") }) {
+			return true
 		}
 	}
 	return false

@@ -21,6 +21,8 @@ const (
 	pidFile       = "/run/docker.pid"
 	socket        = "/run/docker.sock"
 	machineNet    = "/run/testhost/machine-net"
+	machineSuite  = "/run/testhost/machine-suite"
+	rootRelease   = "/run/testhost/release"
 	marker        = "DOCKER_HARDEN_TEST_HOST"
 )
 

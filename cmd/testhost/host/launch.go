@@ -28,6 +28,12 @@ var namespaceScript string
 //go:embed bare.sh
 var bareScript string
 
+//go:embed debian.sh
+var debianScript string
+
+//go:embed guest.sh
+var guestScript string
+
 //go:embed systemd.sh
 var systemdScript string
 
@@ -40,7 +46,10 @@ const (
 // An Option changes what kind of host is started.
 type Option func(*options)
 
-type options struct{ systemd bool }
+type options struct {
+	systemd bool
+	release Release
+}
 
 // A keeper is the process that removes a host once its owner is gone.
 type keeper struct {
@@ -54,7 +63,7 @@ type keeper struct {
 // Launch starts a host. Its engine is not started yet: see Boot. Close removes
 // the host, and the keeper does when this process ends without Close.
 func Launch(ctx context.Context, opts ...Option) (*Host, error) {
-	var o options
+	o := options{release: Release(os.Getenv(EngineVariable))}
 	for _, set := range opts {
 		set(&o)
 	}
@@ -62,9 +71,9 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 		return nil, err
 	}
 	root := ""
-	if o.systemd {
+	if o.systemd || o.release != currentRelease() {
 		var err error
-		if root, err = SystemdRoot(ctx); err != nil {
+		if root, err = Root(ctx, o.release); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +84,7 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 	}
 	defer lock.Close()
 	h := &Host{state: state, systemd: o.systemd}
-	if err := h.prepare(root); err != nil {
+	if err := h.prepare(root, o.release); err != nil {
 		return nil, errors.Join(err, removeState(state))
 	}
 	if err := h.start(ctx, lock); err != nil {
@@ -107,19 +116,26 @@ func newState() (string, *os.File, error) {
 }
 
 // prepare writes what the scripts read, then makes the control groups.
-func (h *Host) prepare(root string) error {
+func (h *Host) prepare(root string, release Release) error {
 	groups, err := readCgroups(filepath.Base(h.state), h.systemd)
 	if err != nil {
 		return err
 	}
 	h.joins = groups.join
 	inner := bareScript
-	if h.systemd {
+	switch {
+	case h.systemd:
 		inner = systemdScript
+	case root != "":
+		inner = guestScript
 	}
 	files := map[string]string{
 		"namespace.sh":  namespaceScript,
+		"debian.sh":     debianScript,
 		"inner.sh":      inner,
+		"suite":         suite() + "\n",
+		"release":       string(release) + "\n",
+		"go":            goRoot() + "\n",
 		"root":          root,
 		"hostname":      "testhost\n",
 		"cgroups.made":  lines(groups.made),

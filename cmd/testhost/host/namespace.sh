@@ -21,4 +21,6 @@ mkdir -m 0700 /run/testhost
 # Only the building of images uses this, because packages must be fetched.
 : >/run/testhost/machine-net
 mount --bind /proc/self/ns/net /run/testhost/machine-net
+cp "$state/suite" /run/testhost/machine-suite
+cp "$state/release" /run/testhost/release
 exec unshare --net --cgroup sh "$state/inner.sh" "$state" "$outer"

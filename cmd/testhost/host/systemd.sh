@@ -2,20 +2,7 @@
 set -eu
 state=$1
 outer=$2
-new=$state/new
-mkdir -p "$new" "$state/up" "$state/work"
-chmod 0755 "$state/up"
-mount -t overlay overlay -o "lowerdir=$(cat "$state/root"),upperdir=$state/up,workdir=$state/work" "$new"
-cd "$new"
-mkdir -p .old var/lib/docker-harden
-for name in docker containerd docker-harden; do
-  mkdir -p "$state/data/$name" "var/lib/$name"
-  mount --bind "$state/data/$name" "var/lib/$name" # an engine cannot stack its overlays on ours
-done
-chmod 0700 "$state/data/docker-harden"
-tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
-cp "$state/hostname" etc/hostname
-hostname "$(cat "$state/hostname")"
+. "$state/debian.sh"
 
 mount -t proc proc proc
 mount -t sysfs sysfs sys

@@ -47,7 +47,7 @@ func TestSystemdHostHasItsOwnFiles(t *testing.T) {
 	if got := h.Exec(t, "program"); got != "ran on testhost" {
 		t.Errorf("the program says %q", got)
 	}
-	root, err := SystemdRoot(t.Context())
+	root, err := Root(t.Context(), Own)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ const (
 	Recreate = "recreate" // every kind of container: numbers 1 to 68
 	Daemon   = "daemon"   // daemon.json and the engine: numbers 1 to 83
 	Machine  = "machine"  // what needs a virtual machine
+	Engine   = "engine"   // newer engines than the machine's own
 )
 
 // Row is one case, what is expected of it, and how it came out.

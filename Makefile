@@ -11,7 +11,7 @@ PLUGINS ?= /usr/libexec/docker/cli-plugins
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## Install what tests and demo need (docker.io and friends, through apt)
@@ -36,6 +36,25 @@ reliability: deps ## Kill everything at every point, run every numbered case, re
 	$(GO) run ./cmd/testhost images
 	$(GO) run ./cmd/reliability
 
+ENGINES ?= trixie mixed
+
+.PHONY: test-engines
+test-engines: deps ## Repeat the core on newer engines: those of Debian 13 and of sid
+	$(GO) run ./cmd/testhost images
+	$(GO) run ./cmd/testhost engines
+	@set -e; for engine in $(ENGINES); do echo "== engine of $$engine"; export DOCKER_HARDEN_TEST_ENGINE=$$engine; \
+		$(GO) test -tags engines -count=1 -p 2 -timeout 15m -run "$(CORE)" $(CORE_PACKAGES); done
+
+# What test-engines repeats: plan, apply, rollback; a recreate killed everywhere; the engine's own steps.
+CORE = ^Test(Engine|Newer|HostThereAndBack|DaemonDefault|NeededCapability|KilledAnywhere|Recreate|Update|SystemdHost|UnderSystemd|ValidateWithTheRealBinary|RestartKeeps|RestartThatFails)
+CORE_PACKAGES = ./cmd/acceptance ./remediate/docker/container ./remediate/docker/daemon/... ./cmd/testhost/host
+
+.PHONY: test-vm
+test-vm: ## Test on a virtual machine: cgroup v2, AppArmor, reboots (about 15 minutes)
+	@.ci/deps vm
+	$(GO) run ./cmd/testhost vm
+	$(GO) test -tags vm -count=1 -timeout 60m -v ./cmd/acceptance/machine
+
 .PHONY: race
 race: deps ## Run every test under the race detector
 	$(GO) test -race -count=1 -p 2 -timeout 40m ./...
@@ -55,6 +74,7 @@ fuzz: ## Fuzz every parser for 30 s each
 check: ## Format, vet, staticcheck, module and generated docs
 	@test -z "$$($(TOOLS) gofumpt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) vet -tags engines,vm ./...
 	$(TOOLS) staticcheck ./...
 	$(GO) mod tidy -diff
 	$(GO) run ./cmd/docker-harden controls list --format markdown | diff -u docs/controls.md -

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"docker-harden/cmd/testhost/host"
+	"docker-harden/cmd/testhost/vm"
 )
 
 // Exit statuses of its own; those of a command in the host are passed on.
@@ -23,6 +24,7 @@ const usage = `usage:
   testhost run [--workload] [-- COMMAND...]   start an isolated Docker host, run a command (or a shell) in it, remove it
   testhost images                             build the sample images into the cache
   testhost engines                            build the Debian roots with newer engines into the cache
+  testhost vm                                 build the virtual machine into the cache
   testhost check                              say what this machine lacks, and how to install it
 `
 
@@ -47,7 +49,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 	switch verb {
 	case "run":
 		return runHost(ctx, args[1:])
-	case "images", "engines", "check":
+	case "images", "engines", "vm", "check":
 		if len(args) > 1 {
 			return statusUsage, fmt.Errorf("%w: %s takes no argument, there is %q", errUsage, verb, args[1])
 		}
@@ -56,6 +58,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 			return status(buildImages(ctx, stdout))
 		case "engines":
 			return status(buildEngines(ctx, stdout))
+		case "vm":
+			return status(timed(ctx, stdout, "vm", vm.Build))
 		}
 		return status(check(stdout))
 	case "-h", "--help", "help":

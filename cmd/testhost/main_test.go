@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) { host.Main(m) }
 
 func TestUsageErrors(t *testing.T) {
-	for _, args := range [][]string{nil, {"frob"}, {"run", "--no-such-flag"}, {"images", "busybox"}, {"check", "-v"}} {
+	for _, args := range [][]string{nil, {"frob"}, {"run", "--no-such-flag"}, {"images", "busybox"}, {"engines", "28"}, {"vm", "up"}, {"check", "-v"}} {
 		code, err := run(t.Context(), args, &bytes.Buffer{})
 		if code != statusUsage || !errors.Is(err, errUsage) {
 			t.Errorf("%q: status %d, %v", args, code, err)

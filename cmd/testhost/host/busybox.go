@@ -20,7 +20,7 @@ func findBusybox(ctx context.Context, cache string) (string, error) {
 			return path, nil
 		}
 	}
-	if err := fetchDeb(ctx, "busybox-static", filepath.Join(cache, "busybox-static")); err != nil {
+	if err := Fetch(ctx, "busybox-static", filepath.Join(cache, "busybox-static")); err != nil {
 		return "", fmt.Errorf("cannot get a static busybox (or install it with: %s): %w", AptCommand([]string{"busybox-static"}), err)
 	}
 	for _, path := range []string{fetched, filepath.Join(cache, "busybox-static", "usr", "bin", "busybox")} {
@@ -46,8 +46,8 @@ func isStatic(path string) bool {
 	return true
 }
 
-// fetchDeb unpacks a Debian package into dir.
-func fetchDeb(ctx context.Context, name, dir string) error {
+// Fetch unpacks a Debian package into dir without installing it.
+func Fetch(ctx context.Context, name, dir string) error {
 	tmp, err := os.MkdirTemp("", "docker-harden-deb-")
 	if err != nil {
 		return err

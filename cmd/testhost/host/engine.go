@@ -52,7 +52,7 @@ func (h *Host) Boot(ctx context.Context) error {
 	if pid, err := h.enginePID(); err == nil {
 		return fmt.Errorf("cannot start the engine: it runs already as process %d", pid)
 	}
-	dockerd, err := find("dockerd")
+	dockerd, err := Find("dockerd")
 	if err != nil {
 		return err
 	}

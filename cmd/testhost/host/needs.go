@@ -43,8 +43,8 @@ func systemPath(path string) string {
 	return strings.TrimPrefix(strings.Join(parts, ":"), ":")
 }
 
-// find looks for a program on the PATH and in the folders of system programs.
-func find(program string) (string, error) {
+// Find looks for a program on the PATH and in the folders of system programs.
+func Find(program string) (string, error) {
 	if p, err := exec.LookPath(program); err == nil {
 		return p, nil
 	}
@@ -68,7 +68,7 @@ func Missing(images bool) []string {
 	}
 	var debs []string
 	for _, n := range needs {
-		if _, err := find(n.program); err != nil && !slices.Contains(debs, n.deb) {
+		if _, err := Find(n.program); err != nil && !slices.Contains(debs, n.deb) {
 			debs = append(debs, n.deb)
 		}
 	}

@@ -149,7 +149,7 @@ func TestMissingProgramsAreNamedWithTheirPackages(t *testing.T) {
 	if got := systemPath(""); got != "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" {
 		t.Error(got)
 	}
-	if _, err := find("no-such-program"); err == nil || !strings.Contains(err.Error(), "no-such-program") {
+	if _, err := Find("no-such-program"); err == nil || !strings.Contains(err.Error(), "no-such-program") {
 		t.Error(err)
 	}
 	if debs := Missing(true); len(debs) != 0 {

@@ -28,6 +28,8 @@ const (
 	// Mixed is Debian 13 with whatever engine sid has (28.5 or newer): sid as a whole would not
 	// do, because its systemd knows control groups of version 2 only.
 	Mixed Release = "mixed"
+	// Virtual is this machine's release with what a virtual machine needs besides.
+	Virtual Release = "virtual"
 )
 
 // EngineVariable names the environment variable that chooses the release of every host whose test
@@ -38,7 +40,7 @@ const EngineVariable = "DOCKER_HARDEN_TEST_ENGINE"
 // /etc and /var stays visible in the host, so that tests can run inside.
 func Debian(r Release) Option { return func(o *options) { o.release = r } }
 
-// Releases lists the releases other than this machine's own.
+// Releases lists those that bring a newer engine.
 func Releases() []Release { return []Release{Trixie, Mixed} }
 
 // rootVersion moves when roots are made differently.
@@ -50,6 +52,9 @@ var rootPackages = []string{
 
 // guestPackages bring what tests call that run inside a host of another release.
 var guestPackages = []string{"docker-cli", "jq", "libcap2-bin"}
+
+// virtualPackages let a virtual machine start from a disk and be entered.
+var virtualPackages = []string{"openssh-server", "busybox-static", "jq", "apparmor"}
 
 // maskedUnits would wait for devices, networks or terminals that a host has not.
 var maskedUnits = []string{
@@ -80,7 +85,7 @@ func currentRelease() Release {
 // Root builds an unpacked Debian of the release, or finds it in the cache. It is only
 // ever read: each host lays an overlay over it.
 func Root(ctx context.Context, r Release) (string, error) {
-	if r != Own && !slices.Contains(Releases(), r) {
+	if r != Own && r != Virtual && !slices.Contains(Releases(), r) {
 		return "", fmt.Errorf("cannot make a host of release %q: there are %q", r, Releases())
 	}
 	cache, err := CacheDir()
@@ -112,7 +117,7 @@ func Root(ctx context.Context, r Release) (string, error) {
 // suite is the release's name in an archive.
 func (r Release) suite() string {
 	switch r {
-	case Own:
+	case Own, Virtual:
 		return suite()
 	case Mixed:
 		return string(Trixie)
@@ -123,7 +128,7 @@ func (r Release) suite() string {
 
 // rootKey is different whenever the root would be.
 func rootKey(r Release) string {
-	what := fmt.Sprintf("%d %s %s %v %v", rootVersion, r.suite(), runtime.GOARCH, packagesOf(r), maskedUnits)
+	what := fmt.Sprintf("%d %s %s %v %v", rootVersion, r.suite(), runtime.GOARCH, packagesOf(r), masksOf(r))
 	if r == Mixed {
 		what += mixedPreferences
 	}
@@ -133,13 +138,24 @@ func rootKey(r Release) string {
 
 func packagesOf(r Release) []string {
 	packages := slices.Clone(rootPackages)
-	if r != Own {
+	switch {
+	case r == Virtual:
+		return append(packages, virtualPackages...)
+	case r != Own:
 		packages = append(packages, guestPackages...)
 	}
 	if appArmor() {
 		packages = append(packages, "apparmor")
 	}
 	return packages
+}
+
+// masksOf: a machine with a kernel of its own loads AppArmor's profiles itself.
+func masksOf(r Release) []string {
+	if r == Virtual {
+		return slices.DeleteFunc(slices.Clone(maskedUnits), func(unit string) bool { return unit == "apparmor.service" })
+	}
+	return maskedUnits
 }
 
 // buildRoot unpacks and configures Debian, under another name until it is whole.
@@ -155,7 +171,7 @@ func buildRoot(ctx context.Context, r Release, root string) (err error) {
 	}()
 	packages := packagesOf(r)
 	// From Debian 13 on the command line tool is a package of its own.
-	if out, err := exec.CommandContext(ctx, "apt-cache", "show", "docker-cli").Output(); r == Own && err == nil && len(out) > 0 {
+	if out, err := exec.CommandContext(ctx, "apt-cache", "show", "docker-cli").Output(); (r == Own || r == Virtual) && err == nil && len(out) > 0 {
 		packages = append(packages, "docker-cli")
 	}
 	sources, remove, err := sourcesOf(r, young)
@@ -168,7 +184,7 @@ func buildRoot(ctx context.Context, r Release, root string) (err error) {
 	if out, err := withMachineNet(ctx, "mmdebstrap", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot run mmdebstrap: %w: %s", err, lastLines(string(out), 5))
 	}
-	if err := maskUnits(young); err != nil {
+	if err := maskUnits(young, masksOf(r)); err != nil {
 		return err
 	}
 	return os.Rename(young, root)
@@ -177,7 +193,7 @@ func buildRoot(ctx context.Context, r Release, root string) (err error) {
 // sourcesOf are mmdebstrap's arguments that say where packages come from and where they go.
 func sourcesOf(r Release, target string) (args []string, remove func(), err error) {
 	switch r {
-	case Own:
+	case Own, Virtual:
 		return debianSources(target), func() {}, nil
 	case Trixie:
 		return []string{r.suite(), target, archiveLine(r.suite())}, func() {}, nil
@@ -197,9 +213,9 @@ func sourcesOf(r Release, target string) (args []string, remove func(), err erro
 }
 
 // maskUnits takes out of a root what a host in namespaces cannot run.
-func maskUnits(root string) error {
+func maskUnits(root string, masked []string) error {
 	units := filepath.Join(root, "etc/systemd/system")
-	for _, unit := range maskedUnits {
+	for _, unit := range masked {
 		if err := os.Symlink("/dev/null", filepath.Join(units, unit)); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("cannot mask %s: %w", unit, err)
 		}

@@ -24,7 +24,9 @@ type Input struct {
 	Findings []Finding
 	// Basis gives the observed configuration of a resource; false when the resource was not observed.
 	// It is called from several goroutines.
-	Basis        func(Resource) (Basis, bool)
+	Basis func(Resource) (Basis, bool)
+	// Bound are the containers that are bound to others: a recreate takes them along.
+	Bound        []Bound
 	Host         Host
 	Profile      Profile
 	Rules        map[string]Rule
@@ -77,14 +79,28 @@ func Build(in Input) (*Plan, error) {
 	if err := finishAll(steps, in.Basis); err != nil {
 		return nil, err
 	}
+	g := &grouper{bonds: newBonds(in.Bound), in: &in, plan: p, steps: steps, after: make(map[Resource]string)}
+	if err := g.group(); err != nil {
+		return nil, err
+	}
+	p.holdRisky(steps, in.Select.MaxRisk)
+	p.Steps = order(steps, g.after)
+	return p, nil
+}
+
+// holdRisky takes out the steps that the selection does not allow.
+func (p *Plan) holdRisky(steps map[Resource]*Step, most RiskLevel) {
 	for resource, step := range steps {
-		if in.Select.MaxRisk != "" && step.Risk.Level.Rank() > in.Select.MaxRisk.Rank() {
-			delete(steps, resource)
-			hold(p.Findings, resource, fmt.Sprintf("risk %s is above the allowed %s", step.Risk.Level, in.Select.MaxRisk))
+		if most == "" || step.Risk.Level.Rank() <= most.Rank() {
+			continue
+		}
+		delete(steps, resource)
+		for _, part := range step.Parts() {
+			if len(part.Controls) > 0 {
+				hold(p.Findings, part.Resource, fmt.Sprintf("risk %s is above the allowed %s", step.Risk.Level, most))
+			}
 		}
 	}
-	p.Steps = order(steps)
-	return p, nil
 }
 
 // selected are the findings that the selection leaves.

@@ -1,6 +1,7 @@
 package plan
 
-// Step is one transaction on one resource: done whole or undone whole.
+// Step is one transaction on one resource, and on the containers that are bound to it: done whole or
+// undone whole.
 type Step struct {
 	// ID is the resource's target name; a plan has at most one step a resource.
 	ID       string   `json:"id"`
@@ -9,6 +10,9 @@ type Step struct {
 	Changes  []Change `json:"changes"`
 	// Controls that asked for the changes, sorted.
 	Controls []string `json:"controls"`
+	// Members are the containers that go along, in the order in which they are started: each comes after
+	// those it is bound to. Only recreates have any.
+	Members []Member `json:"members,omitempty"`
 	// After are the IDs of steps that must be done before this one.
 	After  []string `json:"after,omitempty"`
 	Effect Effect   `json:"effect"`
@@ -28,22 +32,33 @@ type Effect struct {
 	Text string `json:"text"`
 }
 
-// Reversibility is the worst of the step's changes, and the notes of those that are not exact.
+// Reversibility is the worst of the step's changes and members, and the notes of those that are not exact.
 func (s Step) Reversibility() (Reversibility, []string) {
 	worst, notes := Exact, []string(nil)
-	for _, c := range s.Changes {
-		switch c.Reversibility {
-		case None:
+	add := func(how Reversibility, head, note string) {
+		switch {
+		case how == None:
 			worst = None
-		case Functional:
-			if worst == Exact {
-				worst = Functional
-			}
-		default:
-			continue
+		case how != Functional:
+			return
+		case worst == Exact:
+			worst = Functional
 		}
-		if c.ReverseNote != "" {
-			notes = append(notes, c.Path+": "+c.ReverseNote)
+		if note != "" {
+			notes = append(notes, head+note)
+		}
+	}
+	for _, c := range s.Changes {
+		add(c.Reversibility, c.Path+": ", c.ReverseNote)
+	}
+	for _, m := range s.Members {
+		add(m.Reversibility, m.Resource.Name+": ", m.ReverseNote)
+		for _, c := range m.Changes {
+			note := c.ReverseNote
+			if note == m.ReverseNote {
+				note = "" // said already
+			}
+			add(c.Reversibility, m.Resource.Name+": "+c.Path+": ", note)
 		}
 	}
 	return worst, notes

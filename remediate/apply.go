@@ -30,6 +30,9 @@ type ApplyRequest struct {
 	Host plan.Host
 	// Basis observes a resource now; false: it no longer exists.
 	Basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
+	// Bound, when set, observes which containers are bound to others now: a recreate that would take
+	// others along than the plan says is stale.
+	Bound func(context.Context) ([]plan.Bound, error)
 	// Targets and Skip narrow the plan by target, as in plan.Resource.Match.
 	Targets, Skip []string
 	// SkipStale leaves stale steps out instead of refusing the plan.
@@ -133,7 +136,7 @@ func (r *Runner) admit(ctx context.Context, q ApplyRequest) ([]plan.Step, []Stal
 			return nil, nil, err
 		}
 	}
-	stale, err := staleSteps(ctx, steps, q.Basis)
+	stale, err := staleSteps(ctx, steps, sight{q.Basis, q.Bound})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,31 +164,54 @@ func narrow(steps []plan.Step, targets, skip []string) ([]plan.Step, error) {
 	var out []plan.Step
 	used := make(map[string]bool)
 	for _, s := range steps {
-		in := len(targets) == 0
-		for _, t := range targets {
-			ok, err := s.Resource.Match(t)
-			if err != nil {
-				return nil, err
-			}
-			in, used[t] = in || ok, used[t] || ok
+		in, err := matches(s, targets, used)
+		if err != nil {
+			return nil, err
 		}
-		for _, t := range skip {
-			ok, err := s.Resource.Match(t)
-			if err != nil {
-				return nil, err
-			}
-			in, used[t] = in && !ok, used[t] || ok
+		left, err := matches(s, skip, used)
+		if err != nil {
+			return nil, err
 		}
-		if in {
+		if (in || len(targets) == 0) && !left {
 			out = append(out, s)
 		}
 	}
 	for _, t := range slices.Concat(targets, skip) {
-		if !used[t] {
-			return nil, &plan.TargetError{What: "target", Name: t, Hint: "the plan has no step for it"}
+		if used[t] {
+			continue
 		}
+		hint := "the plan has no step for it"
+		if group := memberOf(steps, t); group != "" {
+			hint = "it goes along with " + group + ", to which it is bound; name that one"
+		}
+		return nil, &plan.TargetError{What: "target", Name: t, Hint: hint}
 	}
 	return out, nil
+}
+
+// matches reports whether one of the patterns names a step, and remembers which did.
+func matches(s plan.Step, patterns []string, used map[string]bool) (bool, error) {
+	found := false
+	for _, t := range patterns {
+		ok, err := s.Resource.Match(t)
+		if err != nil {
+			return false, err
+		}
+		found, used[t] = found || ok, used[t] || ok
+	}
+	return found, nil
+}
+
+// memberOf is the step that takes a target along; empty: none does.
+func memberOf(steps []plan.Step, target string) string {
+	for _, s := range steps {
+		for _, m := range s.Members {
+			if ok, err := m.Resource.Match(target); err == nil && ok {
+				return s.ID
+			}
+		}
+	}
+	return ""
 }
 
 // allowed applies policy to a step.

@@ -14,6 +14,8 @@ type ResumeRequest struct {
 	OnFailure OnFailure
 	// Basis observes the steps that were not begun: a stale one is not made, and all is undone.
 	Basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
+	// Bound, when set, observes which containers are bound to others now.
+	Bound func(context.Context) ([]plan.Bound, error)
 }
 
 // Resume finishes the newest unfinished generation: an apply that was interrupted goes on
@@ -75,7 +77,7 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
 		}
 	}
-	stale, err := staleSteps(ctx, rest, q.Basis)
+	stale, err := staleSteps(ctx, rest, sight{q.Basis, q.Bound})
 	if err == nil && len(stale) > 0 {
 		err = &StaleError{Steps: stale}
 	}

@@ -90,13 +90,24 @@ func standsAlone(gen *journal.Generation, only []string, newer []*journal.Genera
 		}
 		for _, s := range n.UndoOrder() {
 			for _, mine := range gen.UndoOrder() {
-				if s.ID == mine.ID && (only == nil || slices.Contains(only, s.ID)) {
-					return fmt.Errorf("%w: generation %d changed %s after generation %d; roll back %d first", ErrRefused, n.N, s.ID, gen.N, n.N)
+				if touch(s, mine) && (only == nil || slices.Contains(only, mine.ID)) {
+					return fmt.Errorf("%w: generation %d changed %s after generation %d; roll back %d first", ErrRefused, n.N, mine.ID, gen.N, n.N)
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// touch reports whether two steps changed the same thing, by name: a recreate gives it another id. That
+// a container was only stopped and started is no change.
+func touch(a, b plan.Step) bool {
+	return slices.ContainsFunc(a.Parts(), func(m plan.Member) bool {
+		return slices.ContainsFunc(b.Parts(), func(n plan.Member) bool {
+			restart := m.Action == plan.ActionRestart || n.Action == plan.ActionRestart
+			return m.Resource.String() == n.Resource.String() && (!restart || m.Action == plan.ActionRecreate || n.Action == plan.ActionRecreate)
+		})
+	})
 }
 
 func chosen(gen *journal.Generation, targets []string) ([]string, error) {
@@ -219,18 +230,23 @@ func proveBasis(ctx context.Context, s plan.Step, q RollbackRequest, before plan
 	if q.Basis == nil || q.Force {
 		return nil
 	}
-	now, ok, err := q.Basis(ctx, s.Resource)
-	if err != nil {
-		return fmt.Errorf("cannot look at %s after its rollback: %w", s.ID, err)
-	}
-	if !ok {
-		return fmt.Errorf("%s does not exist after its rollback", s.ID)
-	}
-	moved := slices.DeleteFunc(s.Basis.Moved(now), func(field string) bool {
-		return before != nil && before[field] == now[field] && !touches(s, field)
-	})
-	if len(moved) > 0 {
-		return fmt.Errorf("%s is not as it was: %v differ from before the apply", s.ID, moved)
+	for _, part := range s.Parts() {
+		if part.Action == plan.ActionRestart {
+			continue // nothing of it was changed
+		}
+		now, ok, err := q.Basis(ctx, part.Resource)
+		if err != nil {
+			return fmt.Errorf("cannot look at %s after its rollback: %w", part.Resource, err)
+		}
+		if !ok {
+			return fmt.Errorf("%s does not exist after its rollback", part.Resource)
+		}
+		moved := slices.DeleteFunc(part.Basis.Moved(now), func(field string) bool {
+			return before != nil && before[field] == now[field] && !touches(s, field)
+		})
+		if len(moved) > 0 {
+			return fmt.Errorf("%s is not as it was: %v differ from before the apply", part.Resource, moved)
+		}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (a *app) apply(c *cli.Context) error {
 	}
 	err = a.work(c, x.engine, x.host, func(r *remediate.Runner) (remediate.Outcome, error) {
 		r.Verify = a.prover(c, x.engine, x.profile)
-		request.Basis = a.basisOnce(c, x.engine)
+		request.Basis, request.Bound = a.basisOnce(c, x.engine)
 		if x.host.Engine.Local {
 			if err := daemon.Observed(a.stateDir(c), x.host.Daemon); err != nil {
 				return remediate.Outcome{}, err
@@ -134,10 +134,20 @@ func planned(p *plan.Plan, h *inventory.Host) error {
 		if _, ours := h.Files[s.Resource.Name]; s.Resource.Kind == plan.ResourceFile && !ours {
 			return fmt.Errorf("%w: no control is about the file %s", plan.ErrEdited, s.Resource.Name)
 		}
-		for _, ch := range s.Changes {
-			if !controls.Changes(s.Resource.Kind, ch.Path) {
-				return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, s.ID)
+		for _, part := range s.Parts() {
+			if err := askedFor(part); err != nil {
+				return err
 			}
+		}
+	}
+	return nil
+}
+
+// askedFor refuses changes of one resource that no control asks for.
+func askedFor(part plan.Member) error {
+	for _, ch := range part.Changes {
+		if !controls.Changes(part.Resource.Kind, ch.Path) {
+			return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, part.Resource)
 		}
 	}
 	return nil
@@ -178,7 +188,7 @@ func (a *app) applyRequest(c *cli.Context, x *application, saved bool) (remediat
 		SkipStale: c.Bool("skip-stale"), OnFailure: remediate.OnFailure(c.String("on-failure")),
 		MaxRisk: plan.RiskLevel(c.String("max-risk")), AllowUnrevertable: c.StringSlice("allow-unrevertable"),
 		Message: c.String("message"),
-		Basis:   basisOf(x.host),
+		Basis:   basisOf(x.host), Bound: boundOf(x.host),
 	}
 	if !saved { // a fresh plan was narrowed when it was made
 		return q, nil

@@ -28,6 +28,9 @@ func driftOf(gen *journal.Generation, h *inventory.Host) []drift {
 		switch gen.Step(s.ID).Phase {
 		case journal.StepDone, journal.StepPruned:
 			found := driftOfStep(s, h)
+			for _, m := range s.Members {
+				found = append(found, driftOfMember(m, h)...)
+			}
 			if len(found) == 0 && s.Resource.Kind == plan.ResourceDaemon {
 				found = driftOfFile(s, gen.Step(s.ID).Undo, h)
 			}
@@ -51,13 +54,7 @@ func driftOfStep(s plan.Step, h *inventory.Host) []drift {
 	if !ok {
 		return []drift{{s.ID, "", "is gone, or could not be read"}}
 	}
-	var out []drift
-	for _, ch := range s.Changes {
-		value := settingNow(h, now, ch.Path)
-		if !sameJSON(value, ch.To) {
-			out = append(out, drift{s.ID, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(ch.To))})
-		}
-	}
+	out := driftOfChanges(s.ID, s.Changes, now, h)
 	if s.Kind == plan.KindRecreate {
 		return out // another container: its hashes have another salt
 	}
@@ -68,6 +65,27 @@ func driftOfStep(s plan.Step, h *inventory.Host) []drift {
 	for _, field := range s.Basis.Moved(basis) {
 		if !explained(s, field) {
 			out = append(out, drift{s.ID, field, field + " was changed"})
+		}
+	}
+	return out
+}
+
+// driftOfMember compares a container that went along with another one's recreate.
+func driftOfMember(m plan.Member, h *inventory.Host) []drift {
+	target := m.Resource.String()
+	now, ok := present(h, m.Resource)
+	if !ok {
+		return []drift{{target, "", "is gone, or could not be read"}}
+	}
+	return driftOfChanges(target, m.Changes, now, h)
+}
+
+func driftOfChanges(target string, changes []plan.Change, now plan.Resource, h *inventory.Host) []drift {
+	var out []drift
+	for _, ch := range changes {
+		value := settingNow(h, now, ch.Path)
+		if !sameJSON(value, ch.To) {
+			out = append(out, drift{target, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(ch.To))})
 		}
 	}
 	return out

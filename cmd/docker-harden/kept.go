@@ -41,8 +41,13 @@ func keptBy(all []*journal.Generation) map[string]string {
 			continue
 		}
 		for _, s := range gen.UndoOrder() {
-			if s.Kind == plan.KindRecreate && gen.Step(s.ID).Phase != journal.StepPruned {
-				kept[s.Resource.ID] = s.Resource.Name
+			if gen.Step(s.ID).Phase == journal.StepPruned {
+				continue
+			}
+			for _, part := range s.Parts() {
+				if part.Action == plan.ActionRecreate {
+					kept[part.Resource.ID] = part.Resource.Name
+				}
 			}
 		}
 	}

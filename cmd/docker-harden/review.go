@@ -72,8 +72,9 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 	if err != nil {
 		return nil, err
 	}
+	findings := control.Evaluate(h, p, judges, now)
 	made, err := plan.Build(plan.Input{
-		Findings: control.Evaluate(h, p, judges, now), Basis: h.Basis, Host: h.Identity, Profile: identity(p),
+		Findings: findings, Basis: h.Basis, Bound: control.Bound(h, findings), Host: h.Identity, Profile: identity(p),
 		Rules: control.Rules(rules), Problems: h.Problems, Tool: toolVersion(), Made: now,
 		FromSnapshot: h.Snapshot, Select: selected,
 	})

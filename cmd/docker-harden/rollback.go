@@ -128,7 +128,7 @@ func narrowed(steps []plan.Step, targets []string) ([]plan.Step, error) {
 			found = found || ok
 		}
 		if !found {
-			return nil, &plan.TargetError{What: "target", Name: t, Hint: "this generation has nothing to undo for it"}
+			return nil, &plan.TargetError{What: "target", Name: t, Hint: undoHint(steps, t)}
 		}
 	}
 	for _, s := range steps {
@@ -142,6 +142,18 @@ func narrowed(steps []plan.Step, targets []string) ([]plan.Step, error) {
 	return out, nil
 }
 
+// undoHint says why a target cannot be undone by itself.
+func undoHint(steps []plan.Step, target string) string {
+	for _, s := range steps {
+		for _, m := range s.Members {
+			if ok, err := m.Resource.Match(target); err == nil && ok {
+				return "it goes along with " + s.ID + ", to which it is bound; name that one"
+			}
+		}
+	}
+	return "this generation has nothing to undo for it"
+}
+
 // undoText says what an undo would bring back, in its order.
 func undoText(gen *journal.Generation, steps []plan.Step) string {
 	var b strings.Builder
@@ -151,6 +163,12 @@ func undoText(gen *journal.Generation, steps []plan.Step) string {
 		fmt.Fprintf(&b, "\n%s %s  (%s)\n", s.Kind.Symbol(), clean(s.ID), how)
 		for _, ch := range s.Changes {
 			fmt.Fprintf(&b, "    %s  %s -> %s\n", clean(ch.Path), clean(string(ch.To)), clean(string(ch.From)))
+		}
+		for _, m := range s.Members {
+			fmt.Fprintf(&b, "    %s %s goes along\n", m.Action.Symbol(), clean(m.Resource.String()))
+			for _, ch := range m.Changes {
+				fmt.Fprintf(&b, "        %s  %s -> %s\n", clean(ch.Path), clean(string(ch.To)), clean(string(ch.From)))
+			}
 		}
 		for _, note := range notes {
 			fmt.Fprintf(&b, "    # %s\n", clean(note))

@@ -102,14 +102,29 @@ func expandIn(p *plan.Plan, h *inventory.Host, targets []string) ([]string, erro
 			return nil, err
 		}
 		if kind, _, _ := strings.Cut(t, "/"); kind == "project" || kind == "image" {
-			some = slices.DeleteFunc(some, func(id string) bool { _, ok := p.Step(id); return !ok })
-			if len(some) == 0 {
-				return nil, &plan.TargetError{What: "target", Name: t, Hint: "the plan has no step for it"}
+			all := some
+			some = slices.DeleteFunc(slices.Clone(all), func(id string) bool { _, ok := p.Step(id); return !ok })
+			if err := together(p, t, all, some); err != nil {
+				return nil, err
 			}
 		}
 		out = append(out, some...)
 	}
 	return out, nil
+}
+
+// together refuses a project or image that has containers which a step takes along, and not the one that
+// the step is for.
+func together(p *plan.Plan, target string, all, steps []string) error {
+	for _, id := range all {
+		if s, ok := p.MemberOf(id); ok && !slices.Contains(steps, s.ID) {
+			return &plan.TargetError{What: "target", Name: target, Hint: fmt.Sprintf("%s goes along with %s, to which it is bound; name that one too", id, s.ID)}
+		}
+	}
+	if len(steps) == 0 {
+		return &plan.TargetError{What: "target", Name: target, Hint: "the plan has no step for it"}
+	}
+	return nil
 }
 
 func members(h *inventory.Host, in func(*inventory.Container) (bool, error)) ([]string, error) {

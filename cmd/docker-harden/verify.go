@@ -77,17 +77,14 @@ func (a *app) printVerdicts(c *cli.Context, gen *journal.Generation, steps []pla
 	list := []verdict{}
 	held := 0
 	for _, s := range steps {
-		for _, id := range s.Controls {
-			v := verdict{Control: id, Target: s.ID, Holds: true}
-			for i := range still {
-				if still[i].Control == id && still[i].Resource.String() == s.ID {
-					v.Holds, v.Finding = false, &still[i]
+		for _, part := range s.Parts() {
+			for _, id := range part.Controls {
+				v := verdictOf(part.Resource.String(), id, still)
+				if v.Holds {
+					held++
 				}
+				list = append(list, v)
 			}
-			if v.Holds {
-				held++
-			}
-			list = append(list, v)
 		}
 	}
 	if c.String("format") == "json" {
@@ -105,6 +102,16 @@ func (a *app) printVerdicts(c *cli.Context, gen *journal.Generation, steps []pla
 		return statusError(exitStillFails)
 	}
 	return nil
+}
+
+func verdictOf(target, control string, still []plan.Finding) verdict {
+	v := verdict{Control: control, Target: target, Holds: true}
+	for i := range still {
+		if still[i].Control == control && still[i].Resource.String() == target {
+			v.Holds, v.Finding = false, &still[i]
+		}
+	}
+	return v
 }
 
 func (a *app) verdictText(gen *journal.Generation, list []verdict, held int) error {

@@ -176,6 +176,13 @@ func (a *app) generation(c *cli.Context, n int) (*journal.Generation, error) {
 
 type basisFunc = func(context.Context, plan.Resource) (plan.Basis, bool, error)
 
+type boundFunc = func(context.Context) ([]plan.Bound, error)
+
+// boundOf answers from one observation.
+func boundOf(h *inventory.Host) boundFunc {
+	return func(context.Context) ([]plan.Bound, error) { return control.Bound(h, nil), nil }
+}
+
 // basisOf answers from one observation.
 func basisOf(h *inventory.Host) basisFunc {
 	return func(_ context.Context, r plan.Resource) (plan.Basis, bool, error) {
@@ -185,18 +192,37 @@ func basisOf(h *inventory.Host) basisFunc {
 }
 
 // basisOnce observes the host when it is first asked, which is after the runner holds the lock, and
-// answers from that.
-func (a *app) basisOnce(c *cli.Context, e *engine) basisFunc {
-	var seen basisFunc
-	return func(ctx context.Context, r plan.Resource) (plan.Basis, bool, error) {
+// answers from that. The second answer is which containers are bound to others.
+func (a *app) basisOnce(c *cli.Context, e *engine) (basisFunc, boundFunc) {
+	var seen *inventory.Host
+	look := func(ctx context.Context) (err error) {
 		if seen == nil {
-			h, err := a.observe(ctx, c, e, e.Client)
-			if err != nil {
-				return nil, false, err
-			}
-			seen = basisOf(h)
+			seen, err = a.observe(ctx, c, e, e.Client)
 		}
-		return seen(ctx, r)
+		return err
+	}
+	basis := func(ctx context.Context, r plan.Resource) (plan.Basis, bool, error) {
+		if err := look(ctx); err != nil {
+			return nil, false, err
+		}
+		return basisOf(seen)(ctx, r)
+	}
+	return basis, func(ctx context.Context) ([]plan.Bound, error) {
+		if err := look(ctx); err != nil {
+			return nil, err
+		}
+		return control.Bound(seen, nil), nil
+	}
+}
+
+// boundNow observes which containers are bound to others each time it is asked.
+func (a *app) boundNow(c *cli.Context, e *engine) boundFunc {
+	return func(ctx context.Context) ([]plan.Bound, error) {
+		h, err := a.observe(ctx, c, e, e.Client)
+		if err != nil {
+			return nil, err
+		}
+		return control.Bound(h, nil), nil
 	}
 }
 
@@ -229,21 +255,29 @@ func (a *app) prover(c *cli.Context, e *engine, p *profile.Profile) func(context
 func unproven(findings []plan.Finding, steps []plan.Step) []plan.Finding {
 	out := []plan.Finding{}
 	for _, s := range steps {
-		for _, id := range s.Controls {
-			judged := false
-			for _, f := range findings {
-				if f.Control != id || f.Resource.Kind != s.Resource.Kind || f.Resource.Name != s.Resource.Name {
-					continue
-				}
-				judged = true
-				if slices.Contains([]plan.Status{plan.Fail, plan.Unknown}, f.Status) {
-					out = append(out, f)
-				}
-			}
-			if !judged {
-				out = append(out, plan.Finding{Control: id, Resource: s.Resource, Status: plan.Unknown, Message: "it could not be looked at again"})
+		for _, part := range s.Parts() {
+			for _, id := range part.Controls {
+				out = append(out, unprovenOf(findings, part.Resource, id)...)
 			}
 		}
+	}
+	return out
+}
+
+func unprovenOf(findings []plan.Finding, r plan.Resource, control string) []plan.Finding {
+	var out []plan.Finding
+	judged := false
+	for _, f := range findings {
+		if f.Control != control || f.Resource.Kind != r.Kind || f.Resource.Name != r.Name {
+			continue
+		}
+		judged = true
+		if slices.Contains([]plan.Status{plan.Fail, plan.Unknown}, f.Status) {
+			out = append(out, f)
+		}
+	}
+	if !judged {
+		out = append(out, plan.Finding{Control: control, Resource: r, Status: plan.Unknown, Message: "it could not be looked at again"})
 	}
 	return out
 }

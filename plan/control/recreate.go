@@ -26,7 +26,7 @@ func guardContainers(h *inventory.Host, findings []plan.Finding) {
 	for i := range h.Containers {
 		containers[h.Containers[i].ID] = &h.Containers[i]
 	}
-	dependents := dependentsOf(h.Containers)
+	bonds := bondsOf(h)
 	for i := range findings {
 		f := &findings[i]
 		c := containers[f.Resource.ID]
@@ -38,7 +38,7 @@ func guardContainers(h *inventory.Host, findings []plan.Finding) {
 			reasons, f.Wanted = []string{reason}, f.Changes
 		}
 		if len(reasons) == 0 && changes(f, plan.KindRecreate) {
-			reasons = recreateBlocks(h, c, dependents[c.ID])
+			reasons = append(recreateBlocks(h, c), bonds.blocks(c)...)
 		}
 		switch {
 		case len(reasons) > 0:
@@ -63,8 +63,8 @@ func changeBlocks(h *inventory.Host, c *inventory.Container) []string {
 }
 
 // recreateBlocks lists every reason why a container cannot be replaced by a new one without losing
-// something. dependents are the containers that would be left with the old one.
-func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []string) []string {
+// something.
+func recreateBlocks(h *inventory.Host, c *inventory.Container) []string {
 	var reasons []string
 	add := func(when bool, format string, args ...any) {
 		if when {
@@ -83,10 +83,6 @@ func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []stri
 	add(runtimeGone(h, in.HostConfig.Runtime), "the engine no longer knows its runtime %s", in.HostConfig.Runtime)
 	add(in.HostConfig.Memory > 0 && in.HostConfig.MemoryReservation > in.HostConfig.Memory,
 		"its memory reservation is above its memory limit: the engine would not start a new one (nor this one after a reboot); correct it with docker update")
-	add(len(in.HostConfig.Links) > 0, "it uses legacy links, which a new container would not get back unchanged: %s", strings.Join(in.HostConfig.Links, ", "))
-	for _, dependent := range dependents {
-		add(true, "%s", dependent)
-	}
 	for _, m := range in.Mounts {
 		file, seen := h.Files[m.Source]
 		add(m.Type == "bind" && seen && !file.Exists, "its bind source %s is missing on the host: the engine would make an empty directory", m.Source)
@@ -94,9 +90,70 @@ func recreateBlocks(h *inventory.Host, c *inventory.Container, dependents []stri
 	if reason := layerBlocks(h, c); reason != "" {
 		add(true, "%s", reason)
 	}
-	add(c.Self || c.Proc != nil && slices.ContainsFunc(c.Proc.All, func(p inventory.Process) bool { return p.Name == ownProcess }),
-		"this tool runs in it: stopping it would end the work half done")
+	add(runsThisTool(c), "%s", endsWork)
 	return reasons
+}
+
+const endsWork = "this tool runs in it: stopping it would end the work half done"
+
+func runsThisTool(c *inventory.Container) bool {
+	return c.Self || c.Proc != nil && slices.ContainsFunc(c.Proc.All, func(p inventory.Process) bool { return p.Name == ownProcess })
+}
+
+// blocks says why a container cannot be recreated together with those that it is bound to and those
+// that are bound to it.
+func (b *bonds) blocks(c *inventory.Container) []string {
+	var reasons []string
+	if ref := b.lost[c]; ref != "" {
+		reasons = append(reasons, fmt.Sprintf("it shares a namespace of container %.12s, which does not exist any more", ref))
+	}
+	for _, one := range b.from[c] {
+		if one.Remade && c.Running() && !one.to.Running() && !strings.HasPrefix(one.By, "volumes") {
+			reasons = append(reasons, fmt.Sprintf("it is bound to container %s (%s), which does not run", one.to.Name, one.By))
+		}
+	}
+	for _, one := range b.taken(c) {
+		why := takenBlocks(b.host, one)
+		if len(why) == 0 {
+			continue
+		}
+		how := "stopped and started"
+		if one.Remade {
+			how = "recreated"
+		}
+		to := ""
+		if one.to != c {
+			to = " through container " + one.to.Name
+		}
+		reasons = append(reasons, fmt.Sprintf("container %s is bound to it%s (%s) and cannot be %s with it: %s", one.from.Name, to, one.By, how, strings.Join(why, "; ")))
+	}
+	return reasons
+}
+
+// takenBlocks says why a container cannot be taken along.
+func takenBlocks(h *inventory.Host, one bond) []string {
+	c := one.from
+	if k := c.Owner.Kind; k != inventory.OwnedByNobody && k != inventory.OwnedByCompose {
+		return []string{fmt.Sprintf("it is owned by %s %s", k, c.Owner.Name)}
+	}
+	in := &c.Inspect
+	switch {
+	case c.Problem != "":
+		return []string{"it could not be inspected: " + c.Problem}
+	case in.State.Status == "dead" || in.State.Status == "removing":
+		return []string{"it is " + in.State.Status}
+	case one.Remade && in.State.Status == "exited":
+		return []string{"it has exited, and could not start again without the present container; remove it or start it, then plan again"}
+	case one.Remade:
+		return recreateBlocks(h, c)
+	case in.HostConfig.AutoRemove:
+		return []string{"it was started with --rm: stopping it removes it and its anonymous volumes"}
+	case in.State.Restarting:
+		return []string{"it is in a restart loop; repair it, then plan again"}
+	case runsThisTool(c):
+		return []string{endsWork}
+	}
+	return nil
 }
 
 // settled is how long a container that its restart policy brought back must be up to count as well.

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +42,10 @@ func TestWhatBlocksARecreate(t *testing.T) {
 			flapping(h, c, 5*time.Second)
 		}, "restarted 4 times and is up for 5s only"},
 		"restarted long ago": {func(h *inventory.Host, c *inventory.Container) { flapping(h, c, time.Hour) }, ""},
-		"links":              {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/db:/web/db"} }, "links"},
+		"links":              {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/db:/web/db"} }, ""},
+		"provider gone": {func(_ *inventory.Host, c *inventory.Container) {
+			c.Inspect.HostConfig.NetworkMode = "container:nobody"
+		}, "shares a namespace of container nobody, which does not exist any more"},
 		"layer unread":       {func(_ *inventory.Host, c *inventory.Container) { c.Layer, c.LayerProblem = nil, "btrfs" }, "could not be read: btrfs"},
 		"layer not recorded": {func(_ *inventory.Host, c *inventory.Container) { c.Layer = nil }, "could not be read: reason not recorded"},
 		"dirty on overlay2":  {func(_ *inventory.Host, c *inventory.Container) { c.Layer = dirty }, ""},
@@ -131,43 +133,6 @@ func TestLiveUpdates(t *testing.T) {
 				t.Errorf("a live update has downtime %g", f.Downtime)
 			}
 		})
-	}
-}
-
-func TestDependents(t *testing.T) {
-	for name, edit := range map[string]func(c *inventory.Container){
-		"shares its network":   func(c *inventory.Container) { c.Inspect.HostConfig.NetworkMode = "container:id-of-web" },
-		"shares its processes": func(c *inventory.Container) { c.Inspect.HostConfig.PidMode = "container:web" },
-		"shares its ipc":       func(c *inventory.Container) { c.Inspect.HostConfig.IpcMode = "container:id-of-web" },
-		"volumes-from":         func(c *inventory.Container) { c.Inspect.HostConfig.VolumesFrom = []string{"web:ro"} },
-		"link":                 func(c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/web:/side/w"} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			side := container("side")
-			edit(&side)
-			c := wants("c", recreate)
-			findings := Evaluate(hostOf(side, container("web")), profileOf(c), []Control{c}, today)
-			if want := fmt.Sprintf("container side depends on it (%s)", name); findings[1].Blocked != want {
-				t.Errorf("blocked %q, want %q", findings[1].Blocked, want)
-			}
-			if blocked := findings[0].Blocked != ""; blocked != (name == "link") {
-				t.Errorf("the dependent itself: %q", findings[0].Blocked)
-			}
-		})
-	}
-}
-
-func TestDependsOnNobodyElse(t *testing.T) {
-	long := container("web")
-	long.ID = strings.Repeat("ab", 32)
-	long.Inspect.HostConfig.NetworkMode = "container:" + long.ID
-	short := container("side")
-	short.Inspect.HostConfig.NetworkMode = "container:" + long.ID[:12]
-	gone := container("gone")
-	gone.Inspect.HostConfig.NetworkMode = "container:nobody"
-	got := dependentsOf([]inventory.Container{long, short, gone})
-	if len(got) != 1 || len(got[long.ID]) != 1 || !strings.Contains(got[long.ID][0], "container side") {
-		t.Errorf("%v", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,13 @@ func (w *writer) head() {
 	}
 	w.printf("\n")
 	if len(w.plan.Steps) > 0 {
-		w.printf("Effects:  ~ live   R reload   ! engine restart   -/+ recreate   F file\n%s\n\n", w.dim.Sprint(refsLegend))
+		restart := ""
+		if slices.ContainsFunc(w.plan.Steps, func(s plan.Step) bool {
+			return slices.ContainsFunc(s.Members, func(m plan.Member) bool { return m.Action == plan.ActionRestart })
+		}) {
+			restart = "   " + plan.ActionRestart.Symbol() + " stop and start"
+		}
+		w.printf("Effects:  ~ live   R reload   ! engine restart   -/+ recreate%s   F file\n%s\n\n", restart, w.dim.Sprint(refsLegend))
 	}
 }
 
@@ -77,9 +84,10 @@ func (w *writer) step(s plan.Step) {
 		title += "  " + Clean(path)
 	}
 	w.printf("%s%srisk %s\n", title, strings.Repeat(" ", max(2, riskColumn-width(title))), w.risk(s.Risk.Level))
-	w.changes(s)
+	w.changes(s.Changes, "    ")
 	const indent = "    "
 	hanging(&w.Buffer, indent, "", []string{s.Effect.Text})
+	w.members(s, indent)
 	for _, note := range s.Notes {
 		w.printf("%s# %s\n", indent, Clean(note))
 	}
@@ -94,9 +102,9 @@ func (w *writer) step(s plan.Step) {
 	w.printf("\n")
 }
 
-func (w *writer) changes(s plan.Step) {
-	rows := make([][]string, len(s.Changes))
-	for i, c := range s.Changes {
+func (w *writer) changes(changes []plan.Change, indent string) {
+	rows := make([][]string, len(changes))
+	for i, c := range changes {
 		path := strings.TrimPrefix(c.Path, "HostConfig.")
 		from, to := value(path, c.From, w.o.Verbose), value(path, c.To, w.o.Verbose)
 		if from == to { // the difference was cut away
@@ -116,7 +124,7 @@ func (w *writer) changes(s plan.Step) {
 	for i, row := range rows {
 		rows[i] = append([]string{row[0] + " " + row[1]}, row[2:]...)
 	}
-	columns(&w.Buffer, "    ", rows)
+	columns(&w.Buffer, indent, rows)
 }
 
 func (w *writer) sign(from, to string) string {
@@ -155,10 +163,14 @@ func trimPaths(notes []string) []string {
 // evidence lists what the changes of a step rest on.
 func (w *writer) evidence(s plan.Step, indent string) {
 	for _, f := range w.plan.Findings {
-		if f.Resource != s.Resource || len(f.Changes) == 0 {
+		if !s.Has(f.Resource) || len(f.Changes) == 0 {
 			continue
 		}
-		w.printf("%sbecause %s: %s\n", indent, Clean(f.Control), Clean(f.Message))
+		whose := ""
+		if f.Resource != s.Resource {
+			whose = " on " + Clean(f.Resource.String())
+		}
+		w.printf("%sbecause %s%s: %s\n", indent, Clean(f.Control), whose, Clean(f.Message))
 		for _, e := range f.Evidence {
 			w.printf("%s    %s\n", indent, evidenceText(e))
 		}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
+	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 )
 
@@ -32,10 +35,24 @@ func (r *Recreator) admit(ctx context.Context, a *api, c *state) error {
 			return refused("whether a new container holds could not be seen: %w", err)
 		}
 	}
-	if err := a.provider(ctx, c); err != nil {
+	return a.provider(ctx, c)
+}
+
+// admitRestart refuses containers that cannot be stopped and started without losing something.
+func (r *Recreator) admitRestart(c *state) error {
+	if err := admitState(c); err != nil {
 		return err
 	}
-	return r.dependents(ctx, a, c)
+	if inventory.Self(c.ID) {
+		return refused("this program runs in %s: it cannot stop its own container", c.name())
+	}
+	if err := r.held(c); err != nil {
+		return err
+	}
+	if _, err := r.proc(c); err != nil {
+		return refused("whether it works as before could not be seen: %w", err)
+	}
+	return nil
 }
 
 func admitState(c *state) error {
@@ -103,10 +120,11 @@ type bond struct {
 	links []string
 }
 
-// dependents refuses a container that others are bound to by its id.
-func (r *Recreator) dependents(ctx context.Context, a *api, c *state) error {
+// dependents refuses a container that others are bound to by its id and that the step does not take along.
+func (r *Recreator) dependents(ctx context.Context, a *api, c *state, step plan.Step) error {
 	var list []struct {
 		ID    string `json:"Id"`
+		State string
 		Names []string
 	}
 	if err := a.call(ctx, http.MethodGet, "/containers/json?all=1", nil, &list); err != nil {
@@ -116,7 +134,8 @@ func (r *Recreator) dependents(ctx context.Context, a *api, c *state) error {
 		r.bonds = make(map[string]bond)
 	}
 	for _, l := range list {
-		if l.ID == c.ID {
+		with := func(m plan.Member) bool { return m.Resource.ID == l.ID && m.Action == plan.ActionRecreate }
+		if l.ID == c.ID || slices.ContainsFunc(step.Members, with) || l.State != "running" && slices.ContainsFunc(l.Names, kept) {
 			continue
 		}
 		b, known := r.bonds[l.ID]
@@ -128,15 +147,30 @@ func (r *Recreator) dependents(ctx context.Context, a *api, c *state) error {
 			if other == nil {
 				continue // removed meanwhile
 			}
-			h := &other.HostConfig
-			b = bond{name: other.name(), modes: []string{h.NetworkMode, h.PidMode, h.IpcMode}, links: h.Links}
+			b = bondOf(other)
 			r.bonds[l.ID] = b
 		}
 		if b.to(c) {
-			return refused("container %s depends on %s (it shares a namespace or is linked): it would be left with the old one", b.name, c.name())
+			return refused("container %s depends on %s (it shares a namespace or is linked) and the plan does not say so: make the plan again", b.name, c.name())
 		}
 	}
 	return nil
+}
+
+// kept reports whether a name is one that a swap gives. Such a container stands still until its own
+// rollback, which comes after that of what it is bound to.
+func kept(name string) bool { return swapName.MatchString(name) }
+
+var swapName = regexp.MustCompile(`\.dh-[0-9a-z]{1,12}-(old|new|aside|back)$`)
+
+func bondOf(c *state) bond {
+	h := &c.HostConfig
+	b := bond{name: c.name(), modes: []string{h.NetworkMode, h.PidMode, h.IpcMode}}
+	switch h.NetworkMode {
+	case "", "default", "bridge": // on other networks a link is a name, which stays right
+		b.links = h.Links
+	}
+	return b
 }
 
 func (b bond) to(c *state) bool {

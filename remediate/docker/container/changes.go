@@ -13,3 +13,12 @@ type changeList []plan.Change
 func (l changeList) has(field string) bool {
 	return slices.ContainsFunc(l, func(c plan.Change) bool { return c.Path == "HostConfig."+field })
 }
+
+// paths are the settings that are planned to change.
+func (l changeList) paths() []string {
+	out := make([]string, len(l))
+	for i, c := range l {
+		out[i] = c.Path
+	}
+	return out
+}

@@ -256,7 +256,7 @@ func TestRecordsAreReadStrictly(t *testing.T) {
 	_, n, err := readRecord(remediate.Record{Undo: json.RawMessage(good), Notes: []json.RawMessage{
 		json.RawMessage(`{"new":"a"}`), json.RawMessage(`{"live":true}`), json.RawMessage(`{"new":"b"}`), json.RawMessage(`{"carried":true}`),
 	}})
-	if err != nil || n != (note{New: "b", Carried: true}) {
+	if err != nil || n[0] != (note{New: "b", Carried: true}) {
 		t.Errorf("readRecord: %+v, %v", n, err)
 	}
 }

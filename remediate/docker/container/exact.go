@@ -118,7 +118,7 @@ func (u *Updater) recover(ctx context.Context, a *api, rec *updateRecord) error 
 		Name: rec.Name, ID: rec.ID, TempNew: tempNew, TempOld: tempOld, New: req, Old: req, Inspect: c.raw,
 		Policy: was.HostConfig.RestartPolicy, Running: was.State.Running, Paused: was.State.Paused,
 	}}
-	_, err = b.restore(ctx)
+	_, err = restore(ctx, []*back{b})
 	return err
 }
 

@@ -3,6 +3,9 @@ package container
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,7 +32,7 @@ type doubt struct {
 // in the kernel. What cannot get better (an exit, a restart) fails at once, what may (a health check,
 // a port) is waited for.
 func (x *swap) gate(ctx context.Context) error {
-	began := time.Now()
+	began := x.began
 	var started, told string
 	for {
 		if err := x.refresh(ctx, x.new.ID); err != nil {
@@ -49,9 +52,38 @@ func (x *swap) gate(ctx context.Context) error {
 			case stable > min(d.wait, x.r.Options.healthTimeout()):
 				return x.failure(ctx, d.what)
 			case d.what != told:
-				x.log.Progress("waiting: " + d.what)
+				x.say("waiting: " + d.what)
 				told = d.what
 			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// wellFirst waits, where another container of the step depends on this one, until it is healthy if it
+// was healthy before: that is what a dependent that was started by hand found too.
+func (x *swap) wellFirst(ctx context.Context) error {
+	awaited := slices.ContainsFunc(x.all, func(y *swap) bool {
+		return slices.ContainsFunc(y.rec.Binds, func(b bind) bool { return b.By == "depends_on" && b.ID == x.rec.ID })
+	})
+	if !awaited || !x.before.healthy {
+		return nil
+	}
+	for {
+		if err := x.refresh(ctx, x.new.ID); err != nil {
+			return err
+		}
+		switch broken := x.broken(x.new.State.StartedAt, x.began); {
+		case broken != "":
+			return x.failure(ctx, broken)
+		case x.new.health() == healthy:
+			return nil
+		case time.Since(x.began) > x.healthTime():
+			return x.failure(ctx, "is not healthy yet, and others wait for it: its health check says "+x.new.health())
 		}
 		select {
 		case <-ctx.Done():
@@ -108,8 +140,11 @@ func (x *swap) doubt(ctx context.Context) doubt {
 	if err != nil {
 		return doubt{"its processes could not be read: " + clean(err.Error(), maxMessage), readTime}
 	}
-	if wrong := truth(x.old, x.new, x.before.proc, p, x.rec.New.Changed); len(wrong) > 0 {
+	if wrong := truth(x.old, x.new, x.before.proc, p, x.changes.paths()); len(wrong) > 0 {
 		return doubt{"is not as planned: " + strings.Join(wrong, "; "), readTime}
+	}
+	if apart := x.apart(); apart != "" {
+		return doubt{apart, readTime}
 	}
 	if x.rec.Paused {
 		return doubt{} // it stands still: nothing more can be seen of it
@@ -129,6 +164,30 @@ func (x *swap) doubt(ctx context.Context) doubt {
 		}
 	}
 	return doubt{}
+}
+
+// apart says which namespace of another container of the step is not shared.
+func (x *swap) apart() string {
+	for _, b := range x.rec.Binds {
+		if p := x.provider(b); p != nil && !x.r.shares(x.new, p.new, b) {
+			return fmt.Sprintf("does not share the %s namespace of container %s", b.namespace(), p.rec.Name)
+		}
+	}
+	return ""
+}
+
+// shares reports whether a running container has the namespace of the provider that a bond is about.
+func (r *Recreator) shares(c, provider *state, b bind) bool {
+	ns := b.namespace()
+	if ns == "" {
+		return true
+	}
+	own, err := os.Readlink(r.Options.path("proc", strconv.Itoa(c.State.PID), "ns", ns))
+	if err != nil {
+		return false
+	}
+	theirs, err := os.Readlink(r.Options.path("proc", strconv.Itoa(provider.State.PID), "ns", ns))
+	return err == nil && own == theirs
 }
 
 func (x *swap) newComplaints(ctx context.Context) []string {

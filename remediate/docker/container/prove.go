@@ -2,8 +2,10 @@ package container
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"docker-harden/plan"
@@ -27,7 +29,7 @@ func (b *back) prove(ctx context.Context) error {
 		if c == nil {
 			return fmt.Errorf("container %s has vanished while it was brought back", b.rec.Name)
 		}
-		if err := b.asBefore(c); errors.Is(err, errDown) && b.force {
+		if err := b.asBefore(ctx, c); errors.Is(err, errDown) && b.force {
 			b.old, b.down = c, true
 			b.said = append(b.said, err.Error()+": it has its old place and configuration, and somebody has to look why")
 			return nil
@@ -50,12 +52,18 @@ func (b *back) prove(ctx context.Context) error {
 // would not have survived a reboot either. Force accepts that, for no other rollback could do better.
 var errDown = errors.New("does not run again")
 
-func (b *back) asBefore(c *state) error {
+func (b *back) asBefore(ctx context.Context, c *state) error {
 	var req *body.Request
 	if b.rebuilt {
-		req = b.rec.Old
+		var err error
+		if req, err = b.request(ctx, true); err != nil {
+			return err
+		}
+		if !body.SameLinks(b.was().HostConfig.Links, c.HostConfig.Links) {
+			return fmt.Errorf("container %s is not linked as it was", b.rec.Name)
+		}
 	}
-	if err := alike(b.rec.Inspect, c.raw, req, b.a.version); err != nil {
+	if err := b.alike(c, req); err != nil {
 		return fmt.Errorf("container %s is not as it was: %w", b.rec.Name, err)
 	}
 	switch {
@@ -68,13 +76,42 @@ func (b *back) asBefore(c *state) error {
 	case b.rec.Paused != c.State.Paused && b.rec.Running:
 		return fmt.Errorf("container %s is %s, not as before", b.rec.Name, c.State.Status)
 	}
+	return b.together(c)
+}
+
+// alike compares the whole configuration. The restart policy is compared for itself: a guard may have
+// been found in its place.
+func (b *back) alike(c *state, req *body.Request) error {
+	if !b.rec.Restart {
+		return alike(b.rec.Inspect, c.raw, req, b.a.version)
+	}
+	if moved := b.moved(c, nil); len(moved) > 0 {
+		return errors.New(strings.Join(moved, "; "))
+	}
 	return nil
 }
 
-// Commit removes the old container, never its volumes. After it, Undo makes the old container again
-// from the record: with a new id, and with the writable layer of the hardened one.
+// was is the old container as it was recorded.
+func (b *back) was() *state {
+	c := &state{raw: b.rec.Inspect}
+	_ = json.Unmarshal(b.rec.Inspect, c) // it was read from the same text before
+	return c
+}
+
+// together fails when a container does not share what it is bound to.
+func (b *back) together(c *state) error {
+	for _, one := range b.rec.Binds {
+		if p := b.provider(one); p != nil && b.rec.Running && !b.down && !b.r.shares(c, p.old, one) {
+			return fmt.Errorf("container %s does not share the %s namespace of container %s", b.rec.Name, one.namespace(), p.rec.Name)
+		}
+	}
+	return nil
+}
+
+// Commit removes the old containers, never their volumes. After it, Undo makes them again from the
+// record: with new ids, and with the writable layers of the hardened ones.
 func (r *Recreator) Commit(ctx context.Context, _ plan.Step, record remediate.Record) error {
-	rec, notes, err := readRecord(record)
+	recs, notes, err := readRecord(record)
 	if err != nil {
 		return err
 	}
@@ -82,6 +119,18 @@ func (r *Recreator) Commit(ctx context.Context, _ plan.Step, record remediate.Re
 	if err != nil {
 		return err
 	}
+	for i := len(recs) - 1; i >= 0; i-- {
+		if recs[i].Restart {
+			continue
+		}
+		if err := a.commit(ctx, recs[i], notes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *api) commit(ctx context.Context, rec *record, n note) error {
 	old, err := a.inspect(ctx, rec.ID)
 	if err != nil || old == nil || old.name() != rec.TempOld {
 		return err // gone, or in service again: nothing to drop
@@ -93,7 +142,7 @@ func (r *Recreator) Commit(ctx context.Context, _ plan.Step, record remediate.Re
 	if err != nil {
 		return err
 	}
-	if holder == nil || holder.ID != notes.New {
+	if holder == nil || holder.ID != n.New {
 		return refused("container %s is not the one this step made: %s is kept", rec.Name, rec.TempOld)
 	}
 	return a.remove(ctx, old.ID)

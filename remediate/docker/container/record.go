@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
@@ -11,8 +13,17 @@ import (
 	"docker-harden/remediate/docker/container/layer"
 )
 
-// recordFormat is the format version of undo records of recreates.
-const recordFormat = "docker-harden/recreate/v1"
+// The format versions of undo records of recreates: of one container, and of several as one.
+const (
+	recordFormat = "docker-harden/recreate/v1"
+	groupFormat  = "docker-harden/recreate-group/v1"
+)
+
+// groupRecord is what Undo of a recreate of several containers needs, in the order in which they start.
+type groupRecord struct {
+	Format  string    `json:"format"`
+	Members []*record `json:"members"`
+}
 
 // record is what Undo of a recreate needs. It holds the container's environment: journal only.
 type record struct {
@@ -36,10 +47,37 @@ type record struct {
 	// Written is what the writable layer held when the step was prepared; Unread says why it is not known.
 	Written layer.Written `json:"written"`
 	Unread  string        `json:"unread,omitempty"`
+	// Restart is true for a container that is only stopped and started, because of what it is bound to.
+	Restart bool `json:"restart,omitempty"`
+	// Binds are the containers it is bound to: all of the same step, and every one whose namespaces it uses.
+	Binds []bind `json:"binds,omitempty"`
 }
+
+// bind is a container that another one is bound to, and how; by is as in [plan.Bind].
+type bind struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	By   string `json:"by"`
+}
+
+// namespace is the kernel's name of the namespace that is borrowed; empty when none is.
+func (b bind) namespace() string {
+	switch b.By {
+	case "network":
+		return "net"
+	case "pid", "ipc":
+		return b.By
+	}
+	return ""
+}
+
+// fixed reports whether a container keeps to this very provider, and not to whoever has its name.
+func (b bind) fixed() bool { return b.namespace() != "" || strings.HasPrefix(b.By, "link ") }
 
 // note is what Do makes durable on its way.
 type note struct {
+	// Member is the name of the container a note is about, where the step has several.
+	Member string `json:"member,omitempty"`
 	// New is the id of the new container.
 	New string `json:"new,omitempty"`
 	// Carried is true when the writable layer was copied into the new container.
@@ -50,26 +88,48 @@ type note struct {
 	Removed bool `json:"removed,omitempty"`
 }
 
-func readRecord(r remediate.Record) (*record, note, error) {
-	var rec record
-	if err := json.Unmarshal(r.Undo, &rec); err != nil {
-		return nil, note{}, fmt.Errorf("cannot read the undo record: %w", err)
+// readRecord reads the records of all containers of a step, and what was noted of each.
+func readRecord(r remediate.Record) ([]*record, []note, error) {
+	var group groupRecord
+	if err := json.Unmarshal(r.Undo, &group); err != nil {
+		return nil, nil, fmt.Errorf("cannot read the undo record: %w", err)
 	}
-	if rec.Format != recordFormat || rec.ID == "" || rec.New == nil || rec.Old == nil {
-		return nil, note{}, fmt.Errorf("cannot read the undo record: its format is %q, this version reads %q", rec.Format, recordFormat)
+	if group.Format != groupFormat {
+		var one record
+		if err := json.Unmarshal(r.Undo, &one); err != nil {
+			return nil, nil, fmt.Errorf("cannot read the undo record: %w", err)
+		}
+		group.Members = []*record{&one}
 	}
-	var all note
-	for _, raw := range r.Notes {
+	if len(group.Members) == 0 {
+		return nil, nil, errors.New("cannot read the undo record: it names no container")
+	}
+	for _, rec := range group.Members {
+		if rec == nil || rec.Format != recordFormat || rec.ID == "" || !rec.Restart && (rec.New == nil || rec.Old == nil) {
+			return nil, nil, fmt.Errorf("cannot read the undo record: its format is %q, this version reads %q", group.Format, recordFormat)
+		}
+	}
+	notes, err := readNotes(group.Members, r.Notes)
+	return group.Members, notes, err
+}
+
+func readNotes(recs []*record, raw []json.RawMessage) ([]note, error) {
+	all := make([]note, len(recs))
+	for _, text := range raw {
 		var n note
-		if err := json.Unmarshal(raw, &n); err != nil {
-			return nil, note{}, fmt.Errorf("cannot read a note of the step: %w", err)
+		if err := json.Unmarshal(text, &n); err != nil {
+			return nil, fmt.Errorf("cannot read a note of the step: %w", err)
+		}
+		i := slices.IndexFunc(recs, func(rec *record) bool { return n.Member == "" || rec.Name == n.Member })
+		if i < 0 {
+			return nil, fmt.Errorf("cannot read a note of the step: it is about %s, which is none of its containers", clean(n.Member, maxMessage))
 		}
 		if n.New != "" { // a step that was begun again: what the first attempt noted is over
-			all = note{New: n.New}
+			all[i] = note{New: n.New}
 		}
-		all.Carried, all.Live, all.Removed = all.Carried || n.Carried, all.Live || n.Live, all.Removed || n.Removed
+		all[i].Carried, all[i].Live, all[i].Removed = all[i].Carried || n.Carried, all[i].Live || n.Live, all[i].Removed || n.Removed
 	}
-	return &rec, all, nil
+	return all, nil
 }
 
 // refused marks an error as a refusal: nothing was changed.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
@@ -30,15 +32,55 @@ func (r *Recreator) Prepare(ctx context.Context, step plan.Step) (json.RawMessag
 	if err != nil {
 		return nil, err
 	}
-	old, err := a.planned(ctx, step)
+	parts, tx := step.Parts(), r.Options.tx()
+	recs := make([]*record, len(parts))
+	for i, part := range parts {
+		c, err := a.planned(ctx, part.Resource)
+		if err != nil {
+			return nil, err
+		}
+		if recs[i], err = r.prepare(ctx, a, c, part, tx); err != nil {
+			return nil, taken(err, step, part)
+		}
+		if err := r.dependents(ctx, a, c, step); err != nil {
+			return nil, err
+		}
+	}
+	if len(recs) == 1 {
+		return json.Marshal(recs[0])
+	}
+	return json.Marshal(groupRecord{Format: groupFormat, Members: recs})
+}
+
+// taken says why a container that is refused was to be touched at all.
+func taken(err error, step plan.Step, part plan.Member) error {
+	if part.Resource == step.Resource || len(part.Controls) > 0 {
+		return err
+	}
+	return fmt.Errorf("container %s goes along with %s: %w", part.Resource.Name, step.Resource.Name, err)
+}
+
+// prepare checks and records one container.
+func (r *Recreator) prepare(ctx context.Context, a *api, c *state, part plan.Member, tx string) (*record, error) {
+	var err error
+	if part.Action == plan.ActionRestart {
+		err = r.admitRestart(c)
+	} else {
+		err = r.admit(ctx, a, c)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := r.admit(ctx, a, old); err != nil {
-		return nil, err
+	rec := &record{
+		Format: recordFormat, API: a.version, Name: c.name(), ID: c.ID, Inspect: c.raw,
+		Policy: c.HostConfig.RestartPolicy, Running: c.State.Running, Paused: c.State.Paused,
+		Compose: c.composeOwned(), Restart: part.Action == plan.ActionRestart,
 	}
-	rec, err := r.record(ctx, a, old, step.Changes)
-	if err != nil {
+	if rec.Binds, err = a.binds(ctx, c, part); err != nil || rec.Restart {
+		return rec, err
+	}
+	rec.TempNew, rec.TempOld = rec.Name+".dh-"+tx+"-new", rec.Name+".dh-"+tx+"-old"
+	if err := r.requests(ctx, a, c, part.Changes, rec); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{rec.TempNew, rec.TempOld} {
@@ -50,42 +92,61 @@ func (r *Recreator) Prepare(ctx context.Context, step plan.Step) (json.RawMessag
 			return nil, refused("a container named %s exists already; it is left from an earlier run: look at it and remove it", name)
 		}
 	}
-	return json.Marshal(rec)
+	return rec, nil
 }
 
-// planned finds the container of a step; another one under its name makes the plan stale.
-func (a *api) planned(ctx context.Context, step plan.Step) (*state, error) {
-	c, err := a.named(ctx, step.Resource.Name)
+// binds are the containers that one is bound to: those of its step, and those whose namespaces it uses.
+func (a *api) binds(ctx context.Context, c *state, part plan.Member) ([]bind, error) {
+	var out []bind
+	for _, b := range part.Binds {
+		out = append(out, bind{ID: b.To.ID, Name: b.To.Name, By: b.By})
+	}
+	for _, mode := range []struct{ value, by string }{
+		{c.HostConfig.NetworkMode, "network"}, {c.HostConfig.PidMode, "pid"}, {c.HostConfig.IpcMode, "ipc"},
+	} {
+		ref, ok := strings.CutPrefix(mode.value, "container:")
+		if !ok || slices.ContainsFunc(out, func(b bind) bool { return b.By == mode.by }) {
+			continue
+		}
+		p, err := a.inspect(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			return nil, refused("%s uses namespaces of container %.12s, which is gone", c.name(), ref)
+		}
+		out = append(out, bind{ID: p.ID, Name: p.name(), By: mode.by})
+	}
+	return out, nil
+}
+
+// planned finds the container of a resource; another one under its name makes the plan stale.
+func (a *api) planned(ctx context.Context, r plan.Resource) (*state, error) {
+	c, err := a.named(ctx, r.Name)
 	switch {
 	case err != nil:
 		return nil, err
 	case c == nil:
-		return nil, stale("there is no container named %s any more", step.Resource.Name)
-	case c.ID != step.Resource.ID:
-		return nil, stale("container %s is another one now (%.12s, the plan saw %.12s)", step.Resource.Name, c.ID, step.Resource.ID)
+		return nil, stale("there is no container named %s any more", r.Name)
+	case c.ID != r.ID:
+		return nil, stale("container %s is another one now (%.12s, the plan saw %.12s)", r.Name, c.ID, r.ID)
 	}
 	return c, nil
 }
 
-func (r *Recreator) record(ctx context.Context, a *api, old *state, changes []plan.Change) (*record, error) {
+// requests makes the bodies that make the new container, and the old one again should it be deleted.
+func (r *Recreator) requests(ctx context.Context, a *api, old *state, changes []plan.Change, rec *record) error {
 	src, err := r.source(ctx, a, old)
 	if err != nil {
-		return nil, err
-	}
-	tx := r.Options.tx()
-	rec := &record{
-		Format: recordFormat, API: a.version, Name: old.name(), ID: old.ID, Inspect: old.raw,
-		TempNew: old.name() + ".dh-" + tx + "-new", TempOld: old.name() + ".dh-" + tx + "-old",
-		Policy: old.HostConfig.RestartPolicy, Running: old.State.Running, Paused: old.State.Paused,
-		Compose: old.composeOwned(),
+		return err
 	}
 	if rec.New, err = body.Build(src, changes); err != nil {
-		return nil, staleChange(err)
+		return staleChange(err)
 	}
 	if rec.Old, err = body.Build(src, nil); err != nil {
-		return nil, err
+		return err
 	}
-	return rec, r.layer(ctx, a, old, rec)
+	return r.layer(ctx, a, old, rec)
 }
 
 // layer records what is in the writable layer and refuses when it could not be carried over.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
@@ -13,10 +14,13 @@ import (
 	"docker-harden/remediate/docker/container/layer"
 )
 
-// Do lets the new container take the old one's place. Until the old one stops nothing has happened
+// Do lets new containers take the old ones' places. Until the first old one stops nothing has happened
 // that anybody could notice. It undoes nothing itself: that is Undo's work after any error or crash.
+//
+// Several containers go through every part together: they stop in the order opposite to that in which
+// they start, so that none ever runs without what it is bound to.
 func (r *Recreator) Do(ctx context.Context, step plan.Step, undo json.RawMessage, log remediate.Log) error {
-	rec, _, err := readRecord(remediate.Record{Undo: undo})
+	recs, _, err := readRecord(remediate.Record{Undo: undo})
 	if err != nil {
 		return err
 	}
@@ -24,25 +28,71 @@ func (r *Recreator) Do(ctx context.Context, step plan.Step, undo json.RawMessage
 	if err != nil {
 		return err
 	}
-	old, err := a.planned(ctx, step)
+	all, err := r.swaps(ctx, a, step, recs, log)
 	if err != nil {
 		return err
 	}
-	if old.State.Running != rec.Running || old.State.Paused != rec.Paused {
-		return stale("container %s is %s now", rec.Name, old.State.Status)
-	}
-	x := &swap{r: r, a: a, rec: rec, old: old, log: log, changes: step.Changes}
-	for _, part := range []func(context.Context) error{
-		x.look, x.guard, x.create, x.judge, x.stop, x.carry, x.rename, x.start, x.settle, x.hand, x.drop,
+	for _, part := range []struct {
+		do        func(*swap, context.Context) error
+		backwards bool
+	}{
+		{do: (*swap).look},
+		{do: (*swap).guard},
+		{do: (*swap).create},
+		{do: (*swap).judge},
+		{do: (*swap).stop, backwards: true},
+		{do: (*swap).carry},
+		{do: (*swap).rename},
+		{do: (*swap).start},
+		{do: (*swap).settle},
+		{do: (*swap).hand},
+		{do: (*swap).drop},
 	} {
-		if err := part(ctx); err != nil {
+		if err := inOrder(all, part.backwards, func(x *swap) error { return part.do(x, ctx) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// swap is one recreate on its way.
+// inOrder does something with each of several containers, in the order in which they start or in the
+// opposite one, up to the first error.
+func inOrder[T any](all []T, backwards bool, do func(T) error) error {
+	for i := range all {
+		if backwards {
+			i = len(all) - 1 - i
+		}
+		if err := do(all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swaps finds every container of a step as it was when the step was prepared.
+func (r *Recreator) swaps(ctx context.Context, a *api, step plan.Step, recs []*record, log remediate.Log) ([]*swap, error) {
+	parts := step.Parts()
+	if len(parts) != len(recs) {
+		return nil, fmt.Errorf("internal error: %s was prepared for %d containers and has %d", step.ID, len(recs), len(parts))
+	}
+	all := make([]*swap, len(parts))
+	for i, rec := range recs {
+		old, err := a.planned(ctx, parts[i].Resource)
+		if err != nil {
+			return nil, err
+		}
+		if old.State.Running != rec.Running || old.State.Paused != rec.Paused {
+			return nil, stale("container %s is %s now", rec.Name, old.State.Status)
+		}
+		all[i] = &swap{r: r, a: a, rec: rec, old: old, log: log, changes: parts[i].Changes, all: all, req: rec.New}
+		if rec.Restart {
+			all[i].new = old
+		}
+	}
+	return all, nil
+}
+
+// swap is one container on its way. One that is only stopped and started has the same container as old and new.
 type swap struct {
 	r       *Recreator
 	a       *api
@@ -52,6 +102,35 @@ type swap struct {
 	old     *state
 	new     *state
 	before  baseline
+	req     *body.Request // made the new container
+	all     []*swap       // of the step, in the order in which they start
+	began   time.Time     // when the new container was started
+}
+
+// note makes a fact durable.
+func (x *swap) note(n note) error {
+	if len(x.all) > 1 {
+		n.Member = x.rec.Name
+	}
+	return x.log.Note(n)
+}
+
+// say tells a person what goes on.
+func (x *swap) say(text string) {
+	if len(x.all) > 1 {
+		text = x.rec.Name + ": " + text
+	}
+	x.log.Progress(text)
+}
+
+// provider finds the container of the same step that this one is bound to.
+func (x *swap) provider(b bind) *swap {
+	for _, p := range x.all {
+		if p.rec.ID == b.ID {
+			return p
+		}
+	}
+	return nil
 }
 
 // The restart policies the swap sets.
@@ -83,15 +162,28 @@ func (x *swap) guard(ctx context.Context) error {
 }
 
 func (x *swap) create(ctx context.Context) error {
-	x.log.Progress("creating the new container beside the running one")
-	id, err := x.a.create(ctx, x.rec.TempNew, x.rec.New)
+	if x.rec.Restart {
+		return nil
+	}
+	x.say("creating the new container beside the running one")
+	var providers []body.Provider
+	for _, b := range x.rec.Binds {
+		if p := x.provider(b); p != nil {
+			providers = append(providers, body.Provider{ID: b.ID, Name: b.Name, Now: p.new.ID})
+		}
+	}
+	var err error
+	if x.req, err = x.rec.New.Rebind(providers); err != nil {
+		return err
+	}
+	id, err := x.a.create(ctx, x.rec.TempNew, x.req)
 	if err != nil {
 		return err
 	}
-	if err := x.log.Note(note{New: id}); err != nil {
+	if err := x.note(note{New: id}); err != nil {
 		return err
 	}
-	for _, end := range x.rec.New.Connect {
+	for _, end := range x.req.Connect {
 		if err := x.a.connect(ctx, id, end); err != nil {
 			return err
 		}
@@ -112,7 +204,10 @@ func (x *swap) refresh(ctx context.Context, id string) error {
 
 // judge proves that the new container differs from the old one in what was planned and nothing else.
 func (x *swap) judge(context.Context) error {
-	return alike(x.rec.Inspect, x.new.raw, x.rec.New, x.a.version)
+	if x.rec.Restart {
+		return nil
+	}
+	return alike(x.rec.Inspect, x.new.raw, x.req, x.a.version)
 }
 
 // UnexplainedError is a new container that differs from the old one beyond the plan.
@@ -142,12 +237,15 @@ func (x *swap) stop(ctx context.Context) error {
 	if !x.rec.Running {
 		return nil
 	}
-	x.log.Progress("stopping")
+	x.say("stopping")
 	return x.a.stop(ctx, x.old.ID)
 }
 
 // carry copies what the old container wrote into its own layer, now that it writes no more.
 func (x *swap) carry(context.Context) error {
+	if x.rec.Restart {
+		return nil
+	}
 	from, err := x.r.openLayer(x.old)
 	if errors.Is(err, layer.ErrDriver) {
 		return nil // Prepare saw that nothing was written
@@ -163,14 +261,17 @@ func (x *swap) carry(context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.log.Progress(fmt.Sprintf("carrying over %d files of the writable layer", written.Files))
+	x.say(fmt.Sprintf("carrying over %d files of the writable layer", written.Files))
 	if err := layer.Copy(to, from); err != nil {
 		return err
 	}
-	return x.log.Note(note{Carried: true})
+	return x.note(note{Carried: true})
 }
 
 func (x *swap) rename(ctx context.Context) error {
+	if x.rec.Restart {
+		return nil
+	}
 	if err := x.a.rename(ctx, x.old.ID, x.rec.TempOld); err != nil {
 		return err
 	}
@@ -181,14 +282,15 @@ func (x *swap) start(ctx context.Context) error {
 	if !x.rec.Running {
 		return nil
 	}
-	x.log.Progress("starting")
+	x.say("starting")
+	x.began = time.Now()
 	if err := x.a.start(ctx, x.new.ID); err != nil {
 		return x.startFailure(err)
 	}
 	if x.rec.Paused {
 		return x.a.pause(ctx, x.new.ID)
 	}
-	return nil
+	return x.wellFirst(ctx)
 }
 
 // settle waits until the new container is proven.
@@ -198,16 +300,25 @@ func (x *swap) settle(ctx context.Context) error {
 			return err
 		}
 	}
+	if x.rec.Restart {
+		return nil
+	}
 	if err := x.refresh(ctx, x.new.ID); err != nil {
 		return err
 	}
-	return alike(x.rec.Inspect, x.new.raw, x.rec.New, x.a.version)
+	if !body.SameLinks(x.old.HostConfig.Links, x.new.HostConfig.Links) {
+		return fmt.Errorf("container %s is not linked as it was", x.rec.Name)
+	}
+	return alike(x.rec.Inspect, x.new.raw, x.req, x.a.version)
 }
 
 // hand gives the restart policy from the old container to the new one. The old one loses it first: a
 // reboot in between starts none, never two on the same volumes.
 func (x *swap) hand(ctx context.Context) error {
-	if err := x.log.Note(note{Live: true}); err != nil {
+	if x.rec.Restart {
+		return x.unguard(ctx)
+	}
+	if err := x.note(note{Live: true}); err != nil {
 		return err
 	}
 	if x.rec.Policy.revived() {
@@ -226,6 +337,22 @@ func (x *swap) hand(ctx context.Context) error {
 		return err
 	}
 	return x.handed(ctx, wanted)
+}
+
+// unguard gives a container that was only stopped and started its own restart policy back.
+func (x *swap) unguard(ctx context.Context) error {
+	if err := x.refresh(ctx, x.old.ID); err != nil {
+		return err
+	}
+	if x.new.HostConfig.RestartPolicy != x.rec.Policy && x.rec.Policy.Name != "" {
+		if err := x.a.setPolicy(ctx, x.old.ID, x.rec.Policy); err != nil {
+			return err
+		}
+		if err := x.refresh(ctx, x.old.ID); err != nil {
+			return err
+		}
+	}
+	return alike(x.rec.Inspect, x.new.raw, nil, x.a.version)
 }
 
 // handed proves the restart policies of both: an answer to an update proves nothing.
@@ -249,10 +376,10 @@ func (x *swap) handed(ctx context.Context, wanted policy) error {
 // drop removes an old container that Docker Compose would start beside the new one: it finds
 // containers by their labels, not by their names. Its writable layer was clean.
 func (x *swap) drop(ctx context.Context) error {
-	if !x.rec.Compose {
+	if !x.rec.Compose || x.rec.Restart {
 		return nil
 	}
-	if err := x.log.Note(note{Removed: true}); err != nil {
+	if err := x.note(note{Removed: true}); err != nil {
 		return err
 	}
 	return x.a.remove(ctx, x.old.ID)

@@ -45,7 +45,7 @@ func (u *Updater) Prepare(ctx context.Context, step plan.Step) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.planned(ctx, step)
+	c, err := a.planned(ctx, step.Resource)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (u *Updater) Do(ctx context.Context, step plan.Step, undo json.RawMessage, 
 	if err != nil {
 		return err
 	}
-	c, err := a.planned(ctx, step)
+	c, err := a.planned(ctx, step.Resource)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -164,6 +165,21 @@ func (x *swap) doubt(ctx context.Context) doubt {
 		}
 	}
 	return doubt{}
+}
+
+// blame finds the container whose failure is the reason why one that is bound to it did not start; nil:
+// all of them are well.
+func (x *swap) blame(ctx context.Context) error {
+	for _, b := range x.rec.Binds {
+		p := x.provider(b)
+		if p == nil || !p.rec.Running || p.refresh(ctx, p.new.ID) != nil {
+			continue
+		}
+		if broken := p.broken(p.new.State.StartedAt, p.began); broken != "" {
+			return cmp.Or(p.blame(ctx), p.failure(ctx, broken))
+		}
+	}
+	return nil
 }
 
 // apart says which namespace of another container of the step is not shared.

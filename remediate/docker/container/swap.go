@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -285,7 +286,7 @@ func (x *swap) start(ctx context.Context) error {
 	x.say("starting")
 	x.began = time.Now()
 	if err := x.a.start(ctx, x.new.ID); err != nil {
-		return x.startFailure(err)
+		return cmp.Or(x.blame(ctx), x.startFailure(err))
 	}
 	if x.rec.Paused {
 		return x.a.pause(ctx, x.new.ID)

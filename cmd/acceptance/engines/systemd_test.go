@@ -1,0 +1,95 @@
+//go:build engines
+
+package engines
+
+import (
+	"strings"
+	"testing"
+
+	"docker-harden/cmd/reliability/row"
+	"docker-harden/cmd/testhost/host"
+	"docker-harden/plan"
+)
+
+const oddDaemonJSON = "{\n  \"log-level\": \"warn\",\n\t\"log-opts\": {\"max-size\": \"10m\"  }\n}\n"
+
+// spent uses up the starts that systemd allows within a minute: one more without a reset would be refused.
+func (o *operator) spent() {
+	o.Helper()
+	const show = "systemctl show -P Result docker.service"
+	for range 10 {
+		if out, err := o.h.Command(o.Context(), "systemctl", "restart", "docker").CombinedOutput(); err != nil {
+			if got := o.h.Exec(o.T, "sh", "-c", show); got != "start-limit-hit" {
+				o.Fatalf("%s: %s", got, out)
+			}
+			break
+		}
+	}
+	o.h.Exec(o.T, "systemctl", "reset-failed", "docker.service", "docker.socket")
+	o.h.Exec(o.T, "systemctl", "start", "docker.service")
+	for range 2 {
+		o.h.Exec(o.T, "systemctl", "restart", "docker.service")
+	}
+}
+
+// The restart keeps containers running, although systemd would refuse one start more.
+func TestDaemonRestart(t *testing.T) {
+	r := row.Row{Table: row.Engine, ID: "restart", Case: "systemd, live-restore off, the start limit reached", Apply: "restarted, the container kept its process", Rollback: "equal"}
+	booted(t, r, func(o *operator) {
+		o.h.WriteDaemonJSON(o.T, oddDaemonJSON)
+		o.spent()
+		o.busybox("web")
+		pid := o.docker("inspect", "-f", "{{.State.Pid}}", "web")
+		o.thereAndBack(func(*plan.Plan) {
+			if got := o.docker("inspect", "-f", "{{.State.Pid}}", "web"); got != pid {
+				o.Errorf("the container's process is %s, was %s", got, pid)
+			}
+			if got := o.docker("info", "-f", "{{.LiveRestoreEnabled}} {{.SecurityOptions}}"); !strings.HasPrefix(got, "true ") || !strings.Contains(got, "no-new-privileges") {
+				o.Errorf("the engine says %s", got)
+			}
+			o.harden(0, "verify")
+			if again := o.harden(0, "plan", "daemon"); !strings.Contains(again, "No changes") {
+				o.Error("a plan after the apply still changes something")
+			}
+		}, "daemon")
+		if got := o.h.Exec(o.T, "systemctl", "is-active", "docker.service", "docker.socket"); got != "active\nactive" {
+			o.Errorf("the units are %s", got)
+		}
+	})
+}
+
+// A single setting that the engine reloads: no restart, and the reload is undone.
+func TestDaemonReload(t *testing.T) {
+	r := row.Row{Table: row.Engine, ID: "reload", Case: "systemd, live-restore alone", Apply: "reloaded, same engine process", Rollback: "equal"}
+	booted(t, r, func(o *operator) {
+		o.h.WriteDaemonJSON(o.T, oddDaemonJSON)
+		o.h.Restart(o.T)
+		engine := o.h.PID(o.T)
+		o.thereAndBack(func(*plan.Plan) {
+			if got := o.docker("info", "-f", "{{.LiveRestoreEnabled}}"); got != "true" || o.h.PID(o.T) != engine {
+				o.Errorf("live-restore %s, engine process %d, was %d", got, o.h.PID(o.T), engine)
+			}
+		}, "--only", "docker/live-restore")
+		if o.h.PID(o.T) != engine {
+			o.Error("the undo restarted the engine")
+		}
+	})
+}
+
+// What the engine's own --validate refuses is refused before anything is touched.
+func TestDaemonRejected(t *testing.T) {
+	r := row.Row{Table: row.Engine, ID: "validate", Case: "a flag of the next start that the engine's --validate refuses beside the changed daemon.json", Apply: "refused, nothing touched"}
+	booted(t, r, func(o *operator) {
+		// Not a key of daemon.json that the plan would see, but a value that only the engine judges.
+		o.h.Exec(o.T, "sh", "-c", `mkdir -p /etc/systemd/system/docker.service.d && printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --default-address-pool base=no-network,size=99\n' >/etc/systemd/system/docker.service.d/pool.conf && systemctl daemon-reload`)
+		engine, file := o.h.PID(o.T), o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true")
+		o.harden(0, "plan", "daemon", "-o", o.file("bad.plan"))
+		out := o.harden(8, "apply", o.file("bad.plan"), "--yes")
+		if !strings.Contains(out, "would not start") {
+			o.Errorf("the refusal does not say why")
+		}
+		if got := o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true"); got != file || o.h.PID(o.T) != engine {
+			o.Errorf("daemon.json was %s, is %s; engine process %d, was %d", file, got, o.h.PID(o.T), engine)
+		}
+	})
+}

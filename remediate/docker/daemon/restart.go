@@ -71,10 +71,10 @@ func (f *flow) await(ctx context.Context, old process, timeout time.Duration) (p
 			seen = time.Now()
 		}
 		if p.PID != 0 && p != old {
-			seen = time.Now()
 			if answers(ctx, f.handler.Engine) {
 				return p, nil
 			}
+			seen = time.Now() // not before: an engine that loads its containers lets the question wait
 			if now := p.cpu(); now != cpu && time.Until(deadline) < stalled {
 				cpu, deadline = now, time.Now().Add(stalled)
 			}

@@ -30,6 +30,7 @@ func Encode(p *Plan) (data []byte, sum string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("cannot encode plan: %w", err)
 	}
+	body = Visible(body)
 	sum = digest(body)
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "{\n\"sha256\": %q,\n\"plan\": %s\n}\n", sum, body)

@@ -34,21 +34,16 @@ func (e endpoint) dial() (*client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", withoutPassword(e.Host), err)
 	}
+	transport := &http.Transport{}
+	opts = append(opts, client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}))
 	switch {
 	case helper != nil:
-		opts = append(opts,
-			client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
-			client.WithHost(helper.Host), client.WithDialContext(helper.Dialer))
+		opts = append(opts, client.WithHost(helper.Host), client.WithDialContext(helper.Dialer))
 	case e.TLS:
-		config, err := e.tlsConfig()
-		if err != nil {
+		if transport.TLSClientConfig, err = e.tlsConfig(); err != nil {
 			return nil, err
 		}
-		opts = append(opts,
-			client.WithHTTPClient(&http.Client{
-				Transport: &http.Transport{TLSClientConfig: config}, CheckRedirect: client.CheckRedirect,
-			}),
-			client.WithHost(e.Host))
+		opts = append(opts, client.WithHost(e.Host))
 	default:
 		opts = append(opts, client.WithHost(e.Host))
 	}
@@ -56,6 +51,7 @@ func (e endpoint) dial() (*client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w", withoutPassword(e.Host), err)
 	}
+	transport.DialContext = bounded(transport.DialContext)
 	return c, nil
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
+	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/report"
 )
@@ -54,8 +56,13 @@ func (a *app) explain(c *cli.Context) error {
 
 // printJSON writes one document on stdout.
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("internal error: cannot encode the answer: %w", err)
+	}
+	_, err := a.out.Write(plan.Visible(out.Bytes()))
+	return err
 }

@@ -104,7 +104,7 @@ func (p jsonProgress) event(e remediate.Event) {
 	if err != nil {
 		return
 	}
-	_, _ = fmt.Fprintf(p.out, "%s\n", data)
+	_, _ = fmt.Fprintf(p.out, "%s\n", plan.Visible(data))
 }
 
 func (jsonProgress) close() {}
@@ -113,7 +113,7 @@ func (jsonProgress) close() {}
 func (p jsonProgress) failed(err error) {
 	data, merr := json.Marshal(map[string]string{"error": err.Error()})
 	if merr == nil {
-		_, _ = fmt.Fprintf(p.out, "%s\n", data)
+		_, _ = fmt.Fprintf(p.out, "%s\n", plan.Visible(data))
 	}
 }
 

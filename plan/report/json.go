@@ -25,6 +25,6 @@ func writeJSON(w io.Writer, v any) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode report: %w", err)
 	}
-	_, err = w.Write(append(data, '\n'))
+	_, err = w.Write(append(plan.Visible(data), '\n'))
 	return err
 }

@@ -42,6 +42,8 @@ type ApplyRequest struct {
 	// AllowUnrevertable names the targets whose changes may be made although they cannot be undone.
 	AllowUnrevertable []string
 	Message           string
+	// Confirm, when set, is the time in which somebody must confirm: else the apply is rolled back.
+	Confirm time.Duration
 }
 
 // Apply does exactly the plan, or refuses it before anything is touched, or undoes what it did.
@@ -53,6 +55,9 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (Outcome, error) {
 	}
 	defer unlock()
 	if err := r.noneUnfinished(); err != nil {
+		return Outcome{}, err
+	}
+	if err := r.noneWaiting(ctx); err != nil {
 		return Outcome{}, err
 	}
 	steps, stale, err := r.admit(ctx, q)
@@ -74,7 +79,13 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (Outcome, error) {
 	}
 	x := r.begin(j.Generation(), j, len(steps))
 	x.out.Stale = stale
-	err = x.forward(ctx, steps, q.OnFailure)
+	if q.Confirm > 0 {
+		err = x.arm(ctx, q.Confirm)
+	}
+	if err == nil {
+		err = x.forward(ctx, steps, q.OnFailure)
+	}
+	x.settle(ctx)
 	x.close()
 	return *x.out, err
 }
@@ -254,13 +265,20 @@ func (x *run) forward(ctx context.Context, steps []plan.Step, onFailure OnFailur
 			return fmt.Errorf("%w after %d of %d steps: run docker-harden resume to finish, or docker-harden rollback %d to undo: %w",
 				ErrInterrupted, len(x.out.Done), len(all), x.gen.N, context.Cause(ctx))
 		}
+		if err := x.inTime(); err != nil {
+			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
+		}
 		if err := x.do(context.WithoutCancel(ctx), s); err != nil {
 			x.out.Failed = append(x.out.Failed, s.ID)
 			return x.goBack(context.WithoutCancel(ctx), s, err, onFailure)
 		}
 		x.out.Done = append(x.out.Done, s.ID)
 	}
-	return x.verify(context.WithoutCancel(ctx), all)
+	err := x.verify(context.WithoutCancel(ctx), all)
+	if late := x.inTime(); late != nil {
+		return x.goBack(context.WithoutCancel(ctx), all[len(all)-1], errors.Join(late, err), RollbackOnFailure)
+	}
+	return err
 }
 
 func (x *run) do(ctx context.Context, s plan.Step) error {

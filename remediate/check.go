@@ -12,6 +12,9 @@ func (r *Runner) Check(ctx context.Context, q ApplyRequest) ([]plan.Step, error)
 	if err := r.noneUnfinished(); err != nil {
 		return nil, err
 	}
+	if gen, err := r.Store.Latest(); err == nil && gen.Pending() {
+		return nil, r.waiting(gen)
+	}
 	steps, _, err := r.admit(ctx, q)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,10 @@ var (
 	ErrLocked = errors.New("another docker-harden is at work on this host")
 	// ErrUnfinished: an earlier generation is half done; resume or rollback first.
 	ErrUnfinished = errors.New("an earlier apply is unfinished")
+	// ErrPending: an earlier generation waits for its confirm.
+	ErrPending = errors.New("an earlier apply waits for its confirm")
+	// ErrExpired: the time to confirm is over; the generation is or will be rolled back.
+	ErrExpired = errors.New("the time to confirm is over")
 	// ErrRolledBack: the apply failed, and everything it had done was undone and proven.
 	ErrRolledBack = errors.New("rolled back")
 	// ErrRollbackIncomplete: something could not be undone; the host needs a person.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/remediate/journal"
 )
 
 // Phase is where a step stands when an [Event] is sent.
@@ -48,5 +49,9 @@ type Outcome struct {
 	StillFailing []plan.Finding
 	// Stale are the steps that were left out because their resources moved.
 	Stale   []StaleStep
+	// Deadline is set while the generation waits for its confirm.
+	Deadline *journal.Deadline
+	// Remarks are for the person: what did not go as it should, and does no harm.
+	Remarks []string
 	Journal string // path of the rollback file
 }

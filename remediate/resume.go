@@ -42,7 +42,11 @@ func (r *Runner) Resume(ctx context.Context, q ResumeRequest) (Outcome, error) {
 		return Outcome{Generation: gen.N}, err
 	}
 	x := r.begin(gen, j, len(gen.Begin.Steps))
+	if d, ok := gen.Deadline(); ok && gen.Pending() {
+		x.deadline = &d
+	}
 	err = x.resume(ctx, q)
+	x.settle(ctx)
 	x.close()
 	return *x.out, err
 }

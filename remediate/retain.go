@@ -13,6 +13,9 @@ import (
 // n is a generation, or 0 for the newest.
 func (r *Runner) Confirm(ctx context.Context, n int) (Outcome, error) {
 	return r.reopened(ctx, n, func(x *run) error {
+		if err := r.stillInTime(x.gen); err != nil {
+			return err
+		}
 		switch x.gen.State() {
 		case journal.StateConfirmed, journal.StatePruned:
 			return nil
@@ -77,6 +80,7 @@ func (r *Runner) reopened(ctx context.Context, n int, work func(*run) error) (Ou
 	}
 	x := r.begin(gen, j, len(gen.Begin.Steps))
 	err = work(x)
+	x.settle(ctx)
 	x.close()
 	return *x.out, err
 }

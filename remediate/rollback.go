@@ -53,6 +53,7 @@ func (r *Runner) Rollback(ctx context.Context, q RollbackRequest) (Outcome, erro
 	x := r.begin(gen, j, 0)
 	x.raise(context.WithoutCancel(ctx))
 	err = x.undo(ctx, only, q)
+	x.settle(ctx)
 	x.close()
 	if err != nil && !errors.Is(err, ErrInterrupted) {
 		err = fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)

@@ -31,6 +31,10 @@ type Runner struct {
 	// anything and while the host is locked: an engine that another run restarts is not down. Its error
 	// says why the engine stays down.
 	Raise func(context.Context) error
+	// Timer and Clock serve an apply that goes back unless it is confirmed. An apply without that, and
+	// what follows it, does without both.
+	Timer Timer
+	Clock func() (journal.Instant, error)
 	Now   func() time.Time
 	Tool  string
 	// Machine is this machine's id as in [plan.Host]; empty where it is not known.
@@ -87,7 +91,11 @@ type run struct {
 	index   int
 	total   int
 	down    bool // the engine does not start
+	// deadline is when an apply goes back; nil when it just stays.
+	deadline *journal.Deadline
 }
+
+type basisFunc = func(context.Context, plan.Resource) (plan.Basis, bool, error)
 
 func (r *Runner) begin(gen *journal.Generation, j *journal.Journal, total int) *run {
 	return &run{Runner: r, gen: gen, journal: j, total: total, out: &Outcome{
@@ -103,6 +111,9 @@ func (x *run) close() {
 	_ = x.journal.Close()
 	if gen, err := x.Store.Load(x.gen.N); err == nil {
 		x.out.State = string(gen.State())
+		if d, ok := gen.Deadline(); ok && gen.Pending() {
+			x.out.Deadline = &d
+		}
 	}
 }
 

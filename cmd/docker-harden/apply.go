@@ -20,6 +20,7 @@ func (a *app) applyCommand() *cli.Command {
 	flags := append(selectFlags(),
 		yesFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "check that the plan can be applied, print it, change nothing"},
+		confirmFlag(),
 		targetFlag("apply only `TARGET` of the plan; may be repeated"),
 		choice("on-failure", "when a step fails: `ACTION` is rollback (everything) or stop (keep what was done before)",
 			"rollback", "rollback", "stop"),
@@ -34,8 +35,13 @@ func (a *app) applyCommand() *cli.Command {
 undo needs is on disk before each change. A container is recreated only when a live change is not enough; the
 old one is kept until confirm and prune.
 
+With --confirm it goes back by itself, unless somebody runs confirm within that time, counted from its
+begin: for changes that may lock you out. It goes back also when this tool is killed, or replaced, or the
+host is rebooted (without systemd: with the next command after the boot).
+
 Examples:
   sudo $CMD apply host.plan
+  sudo $CMD apply host.plan --confirm 5m         then, from a new session: sudo $CMD confirm
   sudo $CMD apply host.plan --dry-run
   sudo $CMD apply host.plan --target container/web --max-risk low
   sudo $CMD apply -p baseline                    plan now, show it, ask`,
@@ -55,6 +61,11 @@ type application struct {
 func (a *app) apply(c *cli.Context) error {
 	var x *application
 	var err error
+	if !c.Bool("dry-run") {
+		if err := a.overdue(c); err != nil {
+			return err
+		}
+	}
 	file := c.Args().First()
 	if file != "" {
 		x, err = a.savedPlan(c, file)
@@ -66,6 +77,9 @@ func (a *app) apply(c *cli.Context) error {
 	}
 	request, err := a.applyRequest(c, x, file != "")
 	if err != nil {
+		return err
+	}
+	if err := a.mayWait(c, x); err != nil {
 		return err
 	}
 	if c.Bool("dry-run") {
@@ -187,8 +201,8 @@ func (a *app) applyRequest(c *cli.Context, x *application, saved bool) (remediat
 		Plan: x.plan, PlanBytes: x.data, SHA256: x.sum, Host: x.host.Identity,
 		SkipStale: c.Bool("skip-stale"), OnFailure: remediate.OnFailure(c.String("on-failure")),
 		MaxRisk: plan.RiskLevel(c.String("max-risk")), AllowUnrevertable: c.StringSlice("allow-unrevertable"),
-		Message: c.String("message"),
-		Basis:   basisOf(x.host), Bound: boundOf(x.host),
+		Message: c.String("message"), Confirm: c.Duration("confirm"),
+		Basis: basisOf(x.host), Bound: boundOf(x.host),
 	}
 	if !saved { // a fresh plan was narrowed when it was made
 		return q, nil
@@ -218,7 +232,11 @@ func (a *app) rehearse(c *cli.Context, x *application, q remediate.ApplyRequest)
 	if err := report.Text(a.out, x.plan, a.textOptions(c)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "\nDry run: nothing was changed. %s\n", wouldApply(steps, x.plan))
+	text := wouldApply(steps, x.plan)
+	if q.Confirm > 0 {
+		text += fmt.Sprintf(" Rolled back after %s unless confirmed; no timer was armed.", left(q.Confirm))
+	}
+	_, err = fmt.Fprintf(a.out, "\nDry run: nothing was changed. %s\n", text)
 	return err
 }
 

@@ -40,6 +40,9 @@ func (a *app) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if !c.IsSet("from") {
+		a.remind(c)
+	}
 	if c.String("format") == "json" {
 		err = report.FindingsJSON(a.out, report.AuditOf(made))
 	} else {

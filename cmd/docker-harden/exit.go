@@ -20,7 +20,7 @@ const (
 	exitIncomplete = 4  // apply failed and something is left changed: act now
 	exitPlan       = 5  // plan stale, expired, edited, of another host; rollback file of another host
 	exitDeclined   = 6  // declined, or nobody there to ask
-	exitLocked     = 7  // another run works on this host, or an earlier one is unfinished
+	exitLocked     = 7  // another run works on this host, an earlier one is unfinished, or waits for its confirm
 	exitPolicy     = 8  // refused by policy
 	exitStillFails = 9  // applied, but a control still fails
 	exitUsage      = 64 // EX_USAGE
@@ -68,7 +68,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.Is(err, errDeclined):
 		return exitDeclined
-	case errors.Is(err, remediate.ErrLocked), errors.Is(err, remediate.ErrUnfinished):
+	case errors.Is(err, remediate.ErrLocked), errors.Is(err, remediate.ErrUnfinished), errors.Is(err, remediate.ErrPending):
 		return exitLocked
 	case errors.Is(err, plan.ErrStale), errors.Is(err, plan.ErrExpired), errors.Is(err, plan.ErrEdited),
 		errors.Is(err, plan.ErrForeign), errors.Is(err, plan.ErrIncomplete), errors.Is(err, remediate.ErrForeign):

@@ -32,6 +32,8 @@ type generationJSON struct {
 	Steps      []string  `json:"steps"`
 	Journal    string    `json:"directory"`
 	Problem    string    `json:"problem,omitempty"`
+	// Confirm is of an apply that waits, or waited, for its confirm.
+	Confirm *confirmJSON `json:"confirm,omitempty"`
 }
 
 func generationOf(gen *journal.Generation) generationJSON {
@@ -41,6 +43,7 @@ func generationOf(gen *journal.Generation) generationJSON {
 		return j
 	}
 	j.Made, j.Profile, j.Plan = begun(gen), gen.Begin.Profile.Name, gen.Begin.PlanSHA256
+	j.Confirm = confirmOf(gen)
 	j.Tool, j.Message = gen.Begin.Tool, gen.Begin.Message
 	for _, s := range gen.Begin.Steps {
 		j.Steps = append(j.Steps, s.ID)
@@ -84,7 +87,7 @@ func (a *app) history(c *cli.Context) error {
 		if !g.Made.IsZero() {
 			made = g.Made.Local().Format("2006-01-02 15:04:05")
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\n", g.Generation, g.State, made, len(g.Steps), dash(report.Clean(g.Profile)), report.Clean(g.Message+g.Problem))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\n", g.Generation, g.stateText(), made, len(g.Steps), dash(report.Clean(g.Profile)), report.Clean(g.Message+g.Problem))
 	}
 	return w.Flush()
 }

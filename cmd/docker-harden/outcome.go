@@ -35,6 +35,7 @@ func (a *app) work(c *cli.Context, e *engine, h *inventory.Host, do func(*remedi
 		perr = a.printOutcome(a.out, out, err)
 		err = p.after(err)
 	}
+	a.remark(out)
 	if perr != nil { // the exit status speaks of the host, not of the pipe
 		a.say("%s: cannot print the outcome: %s", program, clean(perr.Error()))
 	}
@@ -54,6 +55,8 @@ type outcomeJSON struct {
 	StillFailing []plan.Finding                `json:"still_failing,omitempty"`
 	Stale        []remediate.StaleStep         `json:"stale,omitempty"`
 	Journal      string                        `json:"journal,omitempty"`
+	Deadline     *journal.Deadline             `json:"deadline,omitempty"` // it waits for its confirm
+	Remarks      []string                      `json:"remarks,omitempty"`
 	Error        string                        `json:"error,omitempty"`
 }
 
@@ -61,7 +64,7 @@ func outcomeOf(out remediate.Outcome, err error) outcomeJSON {
 	j := outcomeJSON{
 		Format: "docker-harden/outcome/v1", Generation: out.Generation, State: out.State, Done: out.Done, Failed: out.Failed,
 		Undone: out.Undone, Incomplete: out.Incomplete, Restored: out.Restored, StillFailing: out.StillFailing,
-		Stale: out.Stale, Journal: out.Journal,
+		Stale: out.Stale, Journal: out.Journal, Deadline: out.Deadline, Remarks: out.Remarks,
 	}
 	if j.Done == nil {
 		j.Done = []string{}
@@ -109,7 +112,12 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 		fmt.Fprintf(&b, "Generation %d: %s rolled back and verified.\n", out.Generation, count(len(out.Undone), "step"))
 	case err == nil && len(out.Done) > 0:
 		fmt.Fprintf(&b, "Generation %d: %s applied; every control was seen to hold.\n", out.Generation, count(len(out.Done), "step"))
-		fmt.Fprintf(&b, "Undo: sudo %s rollback   Keep: sudo %[1]s confirm\n", a.name())
+		if out.Deadline == nil {
+			fmt.Fprintf(&b, "Undo: sudo %s rollback   Keep: sudo %[1]s confirm\n", a.name())
+		}
+	}
+	if out.Deadline != nil {
+		fmt.Fprintln(&b, a.deadlineText(*out.Deadline))
 	}
 	restored(&b, out)
 	var gate *container.GateError

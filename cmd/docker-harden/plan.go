@@ -43,6 +43,9 @@ func (a *app) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if !c.IsSet("from") {
+		a.remind(c)
+	}
 	o := a.textOptions(c)
 	if file := c.String("out"); file != "" {
 		data, sum, err := plan.Encode(made)

@@ -23,6 +23,9 @@ Examples:
 }
 
 func (a *app) resume(c *cli.Context) error {
+	if err := a.overdue(c); err != nil {
+		return err
+	}
 	gen, err := a.unfinished(c)
 	if err != nil {
 		return err

@@ -11,7 +11,10 @@ import (
 func (a *app) confirmCommand() *cli.Command {
 	return leaf(&cli.Command{
 		Name: "confirm", Usage: "keep an apply: say that the host works with it", ArgsUsage: "[GEN]", Flags: []cli.Flag{formatFlag()},
-		Description: `A confirmed generation can still be rolled back, until prune drops what that needs.
+		Description: `After apply --confirm it stops the timer, and the generation stays. Run it from a new session: that proves
+that you can still get in. After the deadline it fails: the generation was, or is being, rolled back.
+
+A confirmed generation can still be rolled back, until prune drops what that needs.
 
 Examples:
   sudo $CMD confirm
@@ -37,6 +40,9 @@ func (a *app) confirm(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.overdue(c); err != nil {
+		return err
+	}
 	e, err := a.connect(c)
 	if err != nil {
 		return err
@@ -49,6 +55,7 @@ func (a *app) confirm(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	a.remark(out)
 	if c.String("format") == "json" {
 		return a.printJSON(outcomeOf(out, nil))
 	}
@@ -59,6 +66,9 @@ func (a *app) confirm(c *cli.Context) error {
 func (a *app) prune(c *cli.Context) error {
 	n, err := generationArg(c)
 	if err != nil {
+		return err
+	}
+	if err := a.overdue(c); err != nil {
 		return err
 	}
 	gen, err := a.generation(c, n)

@@ -21,6 +21,7 @@ func (a *app) rollbackCommand() *cli.Command {
 			&cli.BoolFlag{Name: "exact", Usage: "bring back exactly where the usual way is by effect only (may recreate a container)"},
 			&cli.BoolFlag{Name: "force", Usage: "undo although something was changed since"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be undone, change nothing"},
+			&cli.BoolFlag{Name: "unconfirmed", Usage: "wait for the deadline of apply --confirm, then undo unless it was confirmed: what the timer runs", Hidden: true},
 			yesFlag(), formatFlag(),
 		}, waitFlags()...),
 		Description: `Works from the rollback file alone: newest step first, also when the engine is down at its start. A step
@@ -52,6 +53,9 @@ func (a *app) rollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("unconfirmed") {
+		return a.unconfirmed(c, n)
+	}
 	gen, err := a.undoable(c, n)
 	if errors.Is(err, journal.ErrNone) && n == 0 {
 		a.elsewhere(c)
@@ -69,6 +73,11 @@ func (a *app) rollback(c *cli.Context) error {
 	}
 	if c.Bool("dry-run") {
 		return a.printUndo(c, gen, steps)
+	}
+	if late, _ := a.waiting(c); late != nil && late.N != gen.N {
+		if err := a.overdue(c); err != nil {
+			return err
+		}
 	}
 	if !c.Bool("yes") {
 		a.say("%s", strings.TrimRight(undoText(gen, steps), "\n"))

@@ -17,7 +17,7 @@ func (a *app) statusCommand() *cli.Command {
 	return leaf(&cli.Command{
 		Name: "status", Usage: "say where this host stands: the newest generation, and what moved since",
 		Flags: []cli.Flag{formatFlag()},
-		Description: `Exit status 2 when an apply is unfinished or something was changed since.
+		Description: `Exit status 2 when an apply is unfinished, waits for its confirm, or something was changed since.
 
 Examples:
   sudo $CMD status
@@ -32,6 +32,8 @@ type statusJSON struct {
 	Unfinished bool            `json:"unfinished"`
 	Drift      []drift         `json:"drift"`
 	Problem    string          `json:"problem,omitempty"` // why the drift is not known
+	// Expired says that the newest generation was not confirmed, and what became of it.
+	Expired string `json:"expired,omitempty"`
 }
 
 func (a *app) status(c *cli.Context) error {
@@ -45,6 +47,7 @@ func (a *app) status(c *cli.Context) error {
 	}
 	if gen != nil {
 		g := generationOf(gen)
+		a.checkTimer(c, gen, g.Confirm)
 		s.Generation, s.Unfinished = &g, gen.Unfinished()
 		h, err := a.lookOnly(c)
 		if err != nil {
@@ -52,6 +55,9 @@ func (a *app) status(c *cli.Context) error {
 		} else {
 			s.Drift = append(s.Drift, driftOf(gen, h)...)
 		}
+	}
+	if newest, err := a.generation(c, 0); err == nil {
+		s.Expired = expiredText(newest)
 	}
 	if c.String("format") == "json" {
 		err = a.printJSON(s)
@@ -61,7 +67,7 @@ func (a *app) status(c *cli.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case s.Unfinished || len(s.Drift) > 0:
+	case s.Unfinished || len(s.Drift) > 0 || gen != nil && gen.Pending():
 		return statusError(exitFindings)
 	case s.Problem != "":
 		return statusError(exitError)
@@ -110,6 +116,9 @@ func (a *app) current(c *cli.Context) (*journal.Generation, error) {
 
 func (a *app) printStatus(s statusJSON) error {
 	var b strings.Builder
+	if s.Expired != "" {
+		fmt.Fprintln(&b, clean(s.Expired))
+	}
 	if s.Generation == nil {
 		b.WriteString("Nothing was applied on this host.\n")
 	} else {
@@ -119,6 +128,7 @@ func (a *app) printStatus(s statusJSON) error {
 		if s.Unfinished {
 			fmt.Fprintf(&b, "It is unfinished, or still at work. If nothing runs: sudo %s resume   or: sudo %[1]s rollback %d\n", a.name(), g.Generation)
 		}
+		b.WriteString(a.confirmText(g.Generation, g.Confirm))
 	}
 	switch {
 	case s.Problem != "":

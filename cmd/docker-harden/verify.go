@@ -66,6 +66,7 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	a.remind(c)
 	still, err := a.prover(c, e, prof)(c.Context, steps)
 	if err != nil {
 		return err

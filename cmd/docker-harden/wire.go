@@ -143,6 +143,7 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 			plan.KindUpdate: &container.Updater{Engine: e.Client, Options: o}, plan.KindRecreate: recreator,
 		},
 		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),
+		Timer: alarm{app: a, c: c, unit: engineHandler.Service.Unit}, Clock: host.Clock,
 		Events: p.event, Now: time.Now, Tool: toolVersion(), Machine: inventory.MachineID(),
 	}, engineHandler.Service
 }

@@ -18,8 +18,9 @@ type Generation struct {
 	// Err says why the generation cannot be read. Nothing but N and Dir is known then.
 	Err error
 
-	steps map[string]*StepState
-	run   run
+	steps   map[string]*StepState
+	run     run
+	awaited awaited
 }
 
 // StepPhase is how far a step came.
@@ -78,6 +79,7 @@ func (g *Generation) fold() {
 			s.apply(r)
 		}
 		g.run.apply(r, g.steps)
+		g.awaited.apply(r)
 	}
 }
 

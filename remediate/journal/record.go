@@ -36,12 +36,18 @@ const (
 	RollbackIncomplete Kind = "rollback-incomplete" // the rollback ended, and something could not be undone
 	Resumed            Kind = "resumed"             // an interrupted run goes on
 	Confirmed          Kind = "confirmed"           // a person keeps the generation
+	// Of an apply that goes back unless it is confirmed.
+	Awaiting Kind = "awaiting" // data is the [Deadline]; a timer is about to be armed
+	Armed    Kind = "armed"    // the timer runs; data describes it
+	Expired  Kind = "expired"  // the deadline passed; data is the [Expiry]
+	Disarmed Kind = "disarmed" // nothing of the timer is left on the host
 )
 
 // known says of each kind that may be written whether it belongs to a step.
 var known = map[Kind]bool{
 	Prepared: true, Note: true, Done: true, Failed: true, Undoing: true, Undone: true, UndoFailed: true, Pruned: true,
 	Verified: false, Applied: false, RollingBack: false, RolledBack: false, RollbackIncomplete: false, Resumed: false, Confirmed: false,
+	Awaiting: false, Armed: false, Expired: false, Disarmed: false,
 }
 
 // Record is one line of a rollback file. Data may hold secrets.

@@ -209,11 +209,11 @@ func (r *Runner) Expire(ctx context.Context, q ExpireRequest) (Outcome, error) {
 		if _, again := x.gen.Expiry(); !again {
 			_ = x.expired(lapse, q.By)
 		}
-		ctx := context.WithoutCancel(ctx)
-		x.raise(ctx)
-		if err := x.undo(ctx, nil, RollbackRequest{Basis: q.Basis}); err != nil {
-			return fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
+		x.raise(context.WithoutCancel(ctx))
+		err = x.undo(ctx, nil, RollbackRequest{Basis: q.Basis})
+		if err != nil && !errors.Is(err, ErrInterrupted) {
+			err = fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
 		}
-		return nil
+		return err
 	})
 }

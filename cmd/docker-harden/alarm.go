@@ -58,6 +58,7 @@ func (t alarm) Plan(ctx context.Context, gen *journal.Generation) (json.RawMessa
 
 // Arm starts it.
 func (t alarm) Arm(ctx context.Context, gen *journal.Generation, plan json.RawMessage, within time.Duration) (json.RawMessage, error) {
+	at := time.Now().Add(within)
 	timer, err := t.timer(gen)
 	if err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func (t alarm) Arm(ctx context.Context, gen *journal.Generation, plan json.RawMe
 		return nil, err
 	}
 	t.note(t.c, "Armed: generation %d is rolled back at %s unless it is confirmed (%s).",
-		gen.N, clockTime(time.Now().Add(within)), clean(armed.String()))
+		gen.N, clockTime(at), clean(armed.String()))
 	if armed.By == host.Detached {
 		t.note(t.c, "Nothing of this tool runs when this host boots: after a reboot, the next command rolls back.")
 	}

@@ -11,6 +11,7 @@ for name in docker containerd docker-harden; do
   mount --bind "$state/data/$name" "var/lib/$name" # an engine cannot stack its overlays on ours
 done
 chmod 0700 "$state/data/docker-harden"
-tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
+[ -s "$state/machine-id" ] || tr -d - </proc/sys/kernel/random/uuid >"$state/machine-id"
+cp "$state/machine-id" etc/machine-id # the same after a power loss
 cp "$state/hostname" etc/hostname
 hostname "$(cat "$state/hostname")"

@@ -55,6 +55,7 @@ type options struct {
 type keeper struct {
 	cmd    *exec.Cmd
 	hold   *os.File // closed: the keeper tears the host down
+	ready  io.Reader
 	errors *bytes.Buffer
 	once   sync.Once
 	result error
@@ -179,7 +180,7 @@ func (h *Host) start(ctx context.Context, lock *os.File) error {
 		release.Close()
 		return errors.Join(fmt.Errorf("cannot start the host's keeper: %w", err), removeState(h.state))
 	}
-	h.keeper = k
+	h.keeper, k.ready = k, out
 	h.pid, err = awaitReady(ctx, out)
 	if err != nil {
 		_ = k.close()

@@ -23,7 +23,7 @@ sync`
 // forgets what only memory knew, and starts the engine again.
 func (h *Host) powerLoss(ctx context.Context) error {
 	if h.systemd {
-		return errors.New("cannot play a power loss on a systemd host: start a new host on the same state instead")
+		return h.cutPower(ctx)
 	}
 	bound, cancel := context.WithTimeout(ctx, stopTime)
 	defer cancel()
@@ -41,6 +41,23 @@ func (h *Host) powerLoss(ctx context.Context) error {
 	if out, err := h.Command(ctx, "/bin/sh", "-c", clearMachine).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot clear the host after a power loss: %w: %s", err, strings.TrimSpace(string(out)))
 	}
+	return h.Boot(ctx)
+}
+
+// cutPower ends everything in the host at once and boots it again on the same files: its keeper does
+// both. What the new boot starts by itself is running or on its way when it returns.
+func (h *Host) cutPower(ctx context.Context) error {
+	if h.keeper == nil {
+		return errors.New("internal error: only who started a host may cut its power")
+	}
+	if _, err := h.keeper.hold.WriteString("power\n"); err != nil {
+		return fmt.Errorf("cannot cut the power: %w", err)
+	}
+	pid, err := awaitReady(ctx, h.keeper.ready)
+	if err != nil {
+		return fmt.Errorf("cannot start the host after a power loss: %w: %s", err, strings.TrimSpace(h.keeper.errors.String()))
+	}
+	h.pid = pid
 	return h.Boot(ctx)
 }
 

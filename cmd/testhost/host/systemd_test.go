@@ -60,3 +60,29 @@ func TestSystemdHostHasItsOwnFiles(t *testing.T) {
 		t.Errorf("the machine's files are visible:\n%s", got)
 	}
 }
+
+// The host boots again on the same files, and on nothing that memory alone knew.
+func TestSystemdHostPowerLoss(t *testing.T) {
+	h := Start(t, Systemd())
+	run(t, h, "comes", "--restart", "always")
+	run(t, h, "stays-away")
+	h.Exec(t, "sh", "-c", "echo kept >/etc/kept; sync; echo gone >/run/gone")
+	const started = "cut -d' ' -f22 /proc/1/stat"
+	machine, first := h.Exec(t, "cat", "/etc/machine-id"), h.Exec(t, "sh", "-c", started)
+	h.PowerLoss(t)
+	if got := h.Exec(t, "cat", "/etc/kept", "/etc/machine-id"); got != "kept\n"+machine {
+		t.Errorf("after the power loss: %s", got)
+	}
+	if h.Command(t.Context(), "test", "-e", "/run/gone").Run() == nil {
+		t.Error("/run is not that of a new boot")
+	}
+	if h.Exec(t, "sh", "-c", started) == first {
+		t.Error("PID 1 is the one from before")
+	}
+	for end := time.Now().Add(time.Minute); h.Docker(t, "ps", "--format", "{{.Names}}") != "comes"; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("running after the power loss: %q", h.Docker(t, "ps", "-a"))
+		}
+	}
+	h.PowerLoss(t)
+}

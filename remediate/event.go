@@ -48,7 +48,7 @@ type Outcome struct {
 	// StillFailing are findings of the applied steps that the re-check did not see satisfied.
 	StillFailing []plan.Finding
 	// Stale are the steps that were left out because their resources moved.
-	Stale   []StaleStep
+	Stale []StaleStep
 	// Deadline is set while the generation waits for its confirm.
 	Deadline *journal.Deadline
 	// Remarks are for the person: what did not go as it should, and does no harm.

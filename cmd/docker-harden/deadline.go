@@ -108,17 +108,20 @@ func (a *app) remind(c *cli.Context) {
 		a.note(c, "Generation %d is still to be rolled back, because %s: sudo %s rollback %[1]d", gen.N, lapse, a.name())
 	default:
 		d, _ := gen.Deadline()
-		a.note(c, "Generation %d waits for its confirm. %s", gen.N, a.deadlineText(d))
+		a.note(c, "Generation %d waits for its confirm. %s", gen.N, a.deadlineText(d, gen.State()))
 	}
 }
 
 // deadlineText says when a generation goes back, and how to keep it.
-func (a *app) deadlineText(d journal.Deadline) string {
+func (a *app) deadlineText(d journal.Deadline, state journal.State) string {
 	now, err := host.Clock()
 	if err != nil {
 		return clean(err.Error())
 	}
 	remains := d.Left(now)
+	if state != journal.StateApplied {
+		return fmt.Sprintf("Rolled back at %s (in %s) unless it is finished and confirmed before that.", clockTime(time.Now().Add(remains)), left(remains))
+	}
 	return fmt.Sprintf("Rolled back at %s (in %s) unless you confirm, from a new session: sudo %s confirm",
 		clockTime(time.Now().Add(remains)), left(remains), a.name())
 }
@@ -171,6 +174,9 @@ func (g generationJSON) stateText() string {
 	}
 	switch g.Confirm.State {
 	case "waiting":
+		if g.State != string(journal.StateApplied) {
+			return g.State + ", back at " + clockTime(g.Confirm.Deadline)
+		}
 		return g.State + ", confirm by " + clockTime(g.Confirm.Deadline)
 	case "overdue":
 		return g.State + ", overdue"
@@ -181,17 +187,22 @@ func (g generationJSON) stateText() string {
 }
 
 // confirmText says on lines of its own what status knows of a deadline.
-func (a *app) confirmText(gen int, j *confirmJSON) string {
+func (a *app) confirmText(g *generationJSON) string {
+	j := g.Confirm
 	if j == nil {
 		return ""
 	}
 	var b strings.Builder
 	switch j.State {
 	case "waiting":
-		fmt.Fprintf(&b, "It waits for its confirm: rolled back at %s (in %s) unless you run sudo %s confirm\n",
-			clockTime(j.Deadline), left(time.Duration(j.Left*float64(time.Second))), a.name())
+		unless := "you run sudo " + a.name() + " confirm"
+		if g.State != string(journal.StateApplied) {
+			unless = "it is finished and confirmed before that"
+		}
+		fmt.Fprintf(&b, "It waits for its confirm: rolled back at %s (in %s) unless %s\n",
+			clockTime(j.Deadline), left(time.Duration(j.Left*float64(time.Second))), unless)
 	case "overdue":
-		fmt.Fprintf(&b, "It is still to be rolled back, because %s: sudo %s rollback %d\n", journal.Lapse(j.Why), a.name(), gen)
+		fmt.Fprintf(&b, "It is still to be rolled back, because %s: sudo %s rollback %d\n", journal.Lapse(j.Why), a.name(), g.Generation)
 	}
 	if j.Problem != "" {
 		fmt.Fprintf(&b, "Its timer will not act: %s. After the deadline, the next command that changes something does.\n", clean(j.Problem))

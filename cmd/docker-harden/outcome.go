@@ -117,7 +117,7 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 		}
 	}
 	if out.Deadline != nil {
-		fmt.Fprintln(&b, a.deadlineText(*out.Deadline))
+		fmt.Fprintln(&b, a.deadlineText(*out.Deadline, journal.State(out.State)))
 	}
 	restored(&b, out)
 	var gate *container.GateError

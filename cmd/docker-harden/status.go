@@ -128,7 +128,7 @@ func (a *app) printStatus(s statusJSON) error {
 		if s.Unfinished {
 			fmt.Fprintf(&b, "It is unfinished, or still at work. If nothing runs: sudo %s resume   or: sudo %[1]s rollback %d\n", a.name(), g.Generation)
 		}
-		b.WriteString(a.confirmText(g.Generation, g.Confirm))
+		b.WriteString(a.confirmText(g))
 	}
 	switch {
 	case s.Problem != "":

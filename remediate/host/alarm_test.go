@@ -229,7 +229,7 @@ func TestAlarmOfUnits(t *testing.T) {
 	if service["KillMode"] != "process" || service["Type"] != "oneshot" || f.made[a.Timer]["RemainAfterElapse"] != false {
 		t.Errorf("%v", f.made)
 	}
-	if got := f.made[a.Timer]["TimersMonotonic"]; !slices.Equal(got.([]monotonic), []monotonic{{"OnActiveUSec", 300_000_000}}) {
+	if got := f.made[a.Timer]["TimersMonotonic"]; !slices.Equal(got.([]monotonic), []monotonic{{"OnActiveSec", 300_000_000}}) {
 		t.Errorf("%v", got)
 	}
 	for range 2 {

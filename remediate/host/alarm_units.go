@@ -102,7 +102,7 @@ func (t Timer) armUnits(ctx context.Context, a Alarm, program string, within tim
 	}
 	timer := []dbus.Property{
 		dbus.PropDescription(t.Why),
-		property("TimersMonotonic", []monotonic{{"OnActiveUSec", uint64(within / time.Microsecond)}}),
+		property("TimersMonotonic", []monotonic{{"OnActiveSec", uint64(within / time.Microsecond)}}),
 		property("AccuracyUSec", uint64(100*time.Millisecond/time.Microsecond)),
 		property("RemainAfterElapse", false),
 		property("CollectMode", "inactive-or-failed"),

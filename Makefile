@@ -34,7 +34,17 @@ test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 .PHONY: reliability
 reliability: deps ## Kill everything at every point, run every numbered case, rewrite docs/reliability.md
 	$(GO) run ./cmd/testhost images
-	$(GO) run ./cmd/reliability
+	$(GO) run ./cmd/testhost engines
+	$(GO) run ./cmd/reliability -part
+	@set -e; for engine in $(ENGINES); do echo "== engine of $$engine"; DOCKER_HARDEN_TEST_ENGINE=$$engine \
+		$(GO) run ./cmd/reliability -part -tags engines -run "$(CORE)" $(CORE_PACKAGES); done
+	$(GO) run ./cmd/reliability -check
+
+.PHONY: reliability-vm
+reliability-vm: ## The same for the virtual machine, whose rows make reliability keeps
+	@.ci/deps vm
+	$(GO) run ./cmd/testhost vm
+	$(GO) run ./cmd/reliability -part -tags vm -timeout 60m ./cmd/acceptance/machine
 
 ENGINES ?= trixie mixed
 

@@ -93,8 +93,10 @@ func TestMerge(t *testing.T) {
 
 func TestOrderIsByNumber(t *testing.T) {
 	rows := []proof{
-		{Row: row.Row{Table: row.Recreate, ID: "10"}}, {Row: row.Row{Table: row.Recreate, ID: "9"}},
-		{Row: row.Row{Table: row.Crash, ID: "recreate/tool/100"}}, {Row: row.Row{Table: row.Crash, ID: "recreate/tool/11"}},
+		{Row: row.Row{Table: row.Recreate, ID: "10"}},
+		{Row: row.Row{Table: row.Recreate, ID: "9"}},
+		{Row: row.Row{Table: row.Crash, ID: "recreate/tool/100"}},
+		{Row: row.Row{Table: row.Crash, ID: "recreate/tool/11"}},
 		{Row: row.Row{Table: row.Crash, ID: "daemon/tool/1"}},
 	}
 	slices.SortFunc(rows, order)
@@ -153,6 +155,21 @@ no event
 	}
 	if !strings.Contains(said.String(), "noise") {
 		t.Errorf("the output of a failed test is not shown: %q", said.String())
+	}
+}
+
+// The packages are found by what their tests import.
+func TestProving(t *testing.T) {
+	t.Chdir("../..")
+	found, err := proving(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := module + "/remediate/docker/container"; !slices.Contains(found, want) {
+		t.Errorf("%s is not among %v", want, found)
+	}
+	if own := module + "/cmd/reliability"; slices.Contains(found, own) {
+		t.Error("the program's own tests prove nothing")
 	}
 }
 

@@ -37,6 +37,10 @@ func tables() []table {
 			intro: "Files that cannot be edited safely, settings that need more than a reload, engines that do not start.",
 		},
 		{
+			name: row.Engine, title: "On newer engines",
+			intro: "The core again on the engines of newer Debian releases (`make test-engines`): plan, apply, rollback, restarts under systemd.",
+		},
+		{
 			name: row.Machine, title: "In a virtual machine",
 			intro: "What kernel namespaces cannot show runs in a virtual machine of its own (`make test-vm`).",
 		},

@@ -40,12 +40,6 @@ reliability: deps ## Kill everything at every point, run every numbered case, re
 		$(GO) run ./cmd/reliability -part -tags engines -run "$(CORE)" $(CORE_PACKAGES); done
 	$(GO) run ./cmd/reliability -check
 
-.PHONY: reliability-vm
-reliability-vm: ## The same for the virtual machine, whose rows make reliability keeps
-	@.ci/deps vm
-	$(GO) run ./cmd/testhost vm
-	$(GO) run ./cmd/reliability -part -tags vm -timeout 60m ./cmd/acceptance/machine
-
 ENGINES ?= trixie mixed
 
 .PHONY: test-engines
@@ -56,14 +50,14 @@ test-engines: deps ## Repeat the core on newer engines: those of Debian 13 and o
 		$(GO) test -tags engines -count=1 -p 2 -timeout 15m -run "$(CORE)" $(CORE_PACKAGES); done
 
 # What test-engines repeats: plan, apply, rollback; a recreate killed everywhere; the engine's own steps.
-CORE = ^Test(Engine|Newer|HostThereAndBack|DaemonDefault|NeededCapability|KilledAnywhere|Recreate|Update|SystemdHost|UnderSystemd|ValidateWithTheRealBinary|RestartKeeps|RestartThatFails)
-CORE_PACKAGES = ./cmd/acceptance ./remediate/docker/container ./remediate/docker/daemon/... ./cmd/testhost/host
+CORE = ^Test(Engine|HostThereAndBack|DaemonDefault|NeededCapability|KilledAnywhere|Recreate|Update|SystemdHost|UnderSystemd|ValidateWithTheRealBinary|RestartKeeps|RestartThatFails)
+CORE_PACKAGES = ./cmd/acceptance/... ./remediate/docker/container ./remediate/docker/daemon/... ./cmd/testhost/host
 
 .PHONY: test-vm
-test-vm: ## Test on a virtual machine: cgroup v2, AppArmor, reboots (about 15 minutes)
+test-vm: ## Test on a virtual machine (cgroup v2, AppArmor, reboots), rewrite its rows of docs/reliability.md
 	@.ci/deps vm
 	$(GO) run ./cmd/testhost vm
-	$(GO) test -tags vm -count=1 -timeout 60m -v ./cmd/acceptance/machine
+	$(GO) run ./cmd/reliability -part -tags vm -timeout 90m ./cmd/acceptance/machine
 
 .PHONY: race
 race: deps ## Run every test under the race detector

@@ -58,7 +58,7 @@ func asked(o *operator) (ends map[string]map[string]any, connected int) {
 	return record.Data.New.Create.NetworkingConfig.EndpointsConfig, len(record.Data.New.Connect)
 }
 
-func TestTwoNetworksInOneCreate(t *testing.T) {
+func TestEngineTwoNetworksInOneCreate(t *testing.T) {
 	r := row.Row{Table: row.Recreate, ID: "15", Case: "two networks with fixed addresses in one create", Apply: "same addresses", Rollback: "same addresses"}
 	here(t, r, func(o *operator) {
 		networks(o)
@@ -77,7 +77,7 @@ func TestTwoNetworksInOneCreate(t *testing.T) {
 	})
 }
 
-func TestAddressesAndOptions(t *testing.T) {
+func TestEngineAddressesAndOptions(t *testing.T) {
 	r := row.Row{Table: row.Recreate, ID: "17", Case: "fixed IPv6 address, options of the endpoint, priority of the gateway (API 1.48)", Apply: "kept", Rollback: "kept"}
 	here(t, r, func(o *operator) {
 		networks(o)
@@ -100,7 +100,7 @@ func TestAddressesAndOptions(t *testing.T) {
 	})
 }
 
-func TestFixedMAC(t *testing.T) {
+func TestEngineFixedMAC(t *testing.T) {
 	r := row.Row{Table: row.Recreate, ID: "23", Case: "MAC address asked for, API 1.44: a container that runs, one that never did", Apply: "same", Rollback: "same"}
 	here(t, r, func(o *operator) {
 		networks(o)
@@ -128,7 +128,7 @@ func TestFixedMAC(t *testing.T) {
 	})
 }
 
-func TestMACOfTheEnginesChoice(t *testing.T) {
+func TestEngineChoosesTheMAC(t *testing.T) {
 	r := row.Row{Table: row.Recreate, ID: "24", Case: "MAC address of the engine's choice, API 1.44", Apply: "not asked for in the new container", Rollback: "as before"}
 	here(t, r, func(o *operator) {
 		networks(o)

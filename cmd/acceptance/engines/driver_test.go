@@ -114,7 +114,7 @@ func (o *operator) apply(args ...string) *plan.Plan {
 	path := o.file("host.plan")
 	o.harden(0, append(append([]string{"plan"}, args...), "-o", path)...)
 	o.harden(0, "apply", path, "--yes", "--stable", "1s")
-	p, _, _, err := plan.ReadFile(o.h.Path(path))
+	p, _, err := plan.Decode([]byte(o.h.Exec(o.T, "cat", path) + "\n"))
 	if err != nil {
 		o.Fatal(err)
 	}

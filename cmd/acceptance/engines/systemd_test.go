@@ -33,7 +33,7 @@ func (o *operator) spent() {
 }
 
 // The restart keeps containers running, although systemd would refuse one start more.
-func TestDaemonRestart(t *testing.T) {
+func TestEngineDaemonRestart(t *testing.T) {
 	r := row.Row{Table: row.Engine, ID: "restart", Case: "systemd, live-restore off, the start limit reached", Apply: "restarted, the container kept its process", Rollback: "equal"}
 	booted(t, r, func(o *operator) {
 		o.h.WriteDaemonJSON(o.T, oddDaemonJSON)
@@ -59,7 +59,7 @@ func TestDaemonRestart(t *testing.T) {
 }
 
 // A single setting that the engine reloads: no restart, and the reload is undone.
-func TestDaemonReload(t *testing.T) {
+func TestEngineDaemonReload(t *testing.T) {
 	r := row.Row{Table: row.Engine, ID: "reload", Case: "systemd, live-restore alone", Apply: "reloaded, same engine process", Rollback: "equal"}
 	booted(t, r, func(o *operator) {
 		o.h.WriteDaemonJSON(o.T, oddDaemonJSON)
@@ -76,17 +76,22 @@ func TestDaemonReload(t *testing.T) {
 	})
 }
 
+// nextStart gives the unit a flag that no key of daemon.json has to do with, and that only the engine judges.
+const nextStart = `mkdir -p /etc/systemd/system/docker.service.d
+printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --dns no-address\n' \
+	>/etc/systemd/system/docker.service.d/dns.conf
+systemctl daemon-reload`
+
 // What the engine's own --validate refuses is refused before anything is touched.
-func TestDaemonRejected(t *testing.T) {
+func TestEngineDaemonRejected(t *testing.T) {
 	r := row.Row{Table: row.Engine, ID: "validate", Case: "a flag of the next start that the engine's --validate refuses beside the changed daemon.json", Apply: "refused, nothing touched"}
 	booted(t, r, func(o *operator) {
-		// Not a key of daemon.json that the plan would see, but a value that only the engine judges.
-		o.h.Exec(o.T, "sh", "-c", `mkdir -p /etc/systemd/system/docker.service.d && printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --default-address-pool base=no-network,size=99\n' >/etc/systemd/system/docker.service.d/pool.conf && systemctl daemon-reload`)
-		engine, file := o.h.PID(o.T), o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true")
 		o.harden(0, "plan", "daemon", "-o", o.file("bad.plan"))
+		o.h.Exec(o.T, "sh", "-c", nextStart)
+		engine, file := o.h.PID(o.T), o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true")
 		out := o.harden(8, "apply", o.file("bad.plan"), "--yes")
 		if !strings.Contains(out, "would not start") {
-			o.Errorf("the refusal does not say why")
+			o.Error("the refusal does not say why")
 		}
 		if got := o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true"); got != file || o.h.PID(o.T) != engine {
 			o.Errorf("daemon.json was %s, is %s; engine process %d, was %d", file, got, o.h.PID(o.T), engine)

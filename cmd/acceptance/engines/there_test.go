@@ -34,7 +34,7 @@ func varied(o *operator) {
 }
 
 // What people run goes to the profile and comes back.
-func TestThereAndBack(t *testing.T) {
+func TestEngineThereAndBack(t *testing.T) {
 	r := row.Row{Table: row.Engine, ID: "containers", Case: "eleven varied containers", Apply: "applied, verified; a second plan is empty", Rollback: "equal"}
 	here(t, r, func(o *operator) {
 		varied(o)
@@ -133,7 +133,7 @@ func holdTogether(o *operator) {
 
 // Nobody said which capabilities the container needs, so it stays privileged and runs, while what can be had
 // besides is there.
-func TestPrivileged(t *testing.T) {
+func TestEnginePrivileged(t *testing.T) {
 	r := row.Row{Table: row.Engine, ID: "privileged", Case: "running privileged container", Apply: "asked about; stays privileged, no new privileges", Rollback: "equal"}
 	here(t, r, func(o *operator) {
 		o.busybox("powerful", "--privileged")

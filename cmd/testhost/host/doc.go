@@ -12,6 +12,11 @@
 // that cannot run inside start a further host with Start and look at it from
 // outside. Programs without a testing.TB use Launch.
 //
+// A host can be made of another Debian release, with the engine that it brings (see
+// Debian, and EngineVariable for doing so to every test of a run). The release is
+// unpacked into the cache once; tests run inside such a host too, because the
+// machine's own folders (sources, homes, temporary files) stay visible there.
+//
 // Whatever happens to the owner of a host (a failed test, a panic, a signal,
 // kill -9), a keeper process notices and removes processes, mounts, network,
 // control groups and files. Should the keeper be killed as well, the kernel

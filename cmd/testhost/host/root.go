@@ -179,9 +179,10 @@ func buildRoot(ctx context.Context, r Release, root string) (err error) {
 		return err
 	}
 	defer remove()
-	args := []string{"--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(packages, ",")}
+	// In a mount namespace of its own: what it mounts in the root ends with it, however it ends.
+	args := []string{"--mount", "--", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(packages, ",")}
 	args = append(append(args, aptOptions()...), sources...)
-	if out, err := withMachineNet(ctx, "mmdebstrap", args...).CombinedOutput(); err != nil {
+	if out, err := withMachineNet(ctx, "unshare", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot run mmdebstrap: %w: %s", err, lastLines(string(out), 5))
 	}
 	if err := maskUnits(young, masksOf(r)); err != nil {

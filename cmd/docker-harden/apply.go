@@ -186,6 +186,9 @@ func (a *app) freshPlan(c *cli.Context) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.advise(c, h, p, ""); err != nil {
+		return nil, err
+	}
 	if err := p.Applicable(time.Now()); err != nil {
 		return nil, err
 	}

@@ -13,10 +13,15 @@ import (
 	"docker-harden/plan/inventory"
 )
 
-// writePrivate writes a file that only its owner reads, whole or not at all. An existing file is
-// replaced only when it is one of ours: a slip of the hand must not cost somebody's work, and in a
-// directory like /tmp nobody may make root write where he likes.
+// writePrivate writes a file that only its owner reads, whole or not at all.
 func writePrivate(name string, data []byte, ours func([]byte) bool) error {
+	return writeWhole(name, data, 0o600, ours)
+}
+
+// writeWhole writes a file whole or not at all. An existing file is replaced only when it is one of
+// ours: a slip of the hand must not cost somebody's work, and in a directory like /tmp nobody may
+// make root write where he likes.
+func writeWhole(name string, data []byte, mode fs.FileMode, ours func([]byte) bool) error {
 	if err := replaceable(name, ours); err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
@@ -26,7 +31,7 @@ func writePrivate(name string, data []byte, ours func([]byte) bool) error {
 		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), name)
 	}

@@ -21,6 +21,10 @@ func (a *app) planCommand() *cli.Command {
 TARGET narrows the plan: daemon, host, container/NAME, project/NAME (Compose), image/REF, control:ID.
 Names may be patterns: 'container/web-*'.
 
+For containers of Compose projects, -o also writes compose.harden.yaml beside FILE (with several projects,
+PROJECT.compose.harden.yaml for each): given to docker compose after the project's own files, it keeps what the
+plan changes. What Swarm, Kubernetes, systemd units and others own is left to them, with the command to use.
+
 Examples:
   $CMD plan                                    what cis-level1 would change
   $CMD plan -p baseline -o host.plan           save it for apply
@@ -45,6 +49,9 @@ func (a *app) plan(c *cli.Context) error {
 	}
 	if !c.IsSet("from") {
 		a.remind(c)
+	}
+	if err := a.advise(c, h, made, c.String("out")); err != nil {
+		return err
 	}
 	o := a.textOptions(c)
 	if file := c.String("out"); file != "" {

@@ -14,7 +14,6 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
-	"docker-harden/plan/owner"
 	"docker-harden/plan/profile"
 )
 
@@ -73,16 +72,11 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 		return nil, err
 	}
 	findings := control.Evaluate(h, p, judges, now)
-	made, err := plan.Build(plan.Input{
+	return plan.Build(plan.Input{
 		Findings: findings, Basis: h.Basis, Bound: control.Bound(h, findings), Host: h.Identity, Profile: identity(p),
 		Rules: control.Rules(rules), Problems: h.Problems, Tool: toolVersion(), Made: now,
 		FromSnapshot: h.Snapshot, Select: selected,
 	})
-	if err != nil {
-		return nil, err
-	}
-	made.Advice, err = owner.Advise(h, made)
-	return made, err
 }
 
 // taken are the controls of which the selection keeps something. The others are not asked at all:

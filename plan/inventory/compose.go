@@ -24,12 +24,18 @@ const (
 // ComposeFile is what matters of one file of a Compose project. Its other content, which may hold
 // secrets, is not kept.
 type ComposeFile struct {
-	// Limits are, by service, the limits that stand under deploy.resources.limits: "memory", "pids".
-	// Compose refuses the same limit in both places.
-	Limits map[string][]string `json:"limits,omitempty"`
+	// Deploy is, by service, what stands under its deploy: [UnderLimits], [UnderRestart].
+	Deploy map[string][]string `json:"deploy,omitempty"`
 	// Problem says why the file could not be read.
 	Problem string `json:"problem,omitempty"`
 }
+
+// What can stand under deploy. Where limits do, Compose refuses pids_limit and mem_limit beside it,
+// and it prefers the restart policy that stands there.
+const (
+	UnderLimits  = "limits"
+	UnderRestart = "restart_policy"
+)
 
 // ComposeFiles are the files a Compose container was made from, as absolute paths where they can be
 // known. "-" stands for what Compose read from its standard input.
@@ -96,22 +102,22 @@ func (r hostRoot) composeFile(name string) ComposeFile {
 	case !file.Exists:
 		return ComposeFile{Problem: "it does not exist"}
 	}
-	limits, err := composeLimits(data)
+	under, err := composeDeploy(data)
 	if err != nil {
 		return ComposeFile{Problem: err.Error()}
 	}
-	return ComposeFile{Limits: limits}
+	return ComposeFile{Deploy: under}
 }
 
-// composeLimits finds the services whose limits stand under deploy. An error never quotes the file.
-func composeLimits(data []byte) (limits map[string][]string, err error) {
+// composeDeploy finds what stands under deploy of the services. An error never quotes the file.
+func composeDeploy(data []byte) (under map[string][]string, err error) {
 	if len(data) > maxComposeFile {
 		return nil, fmt.Errorf("it is larger than %d KiB", maxComposeFile>>10)
 	}
 	// The parser is foreign code fed with a foreign file: a panic there is this file's problem.
 	defer func() {
 		if recover() != nil {
-			limits, err = nil, fmt.Errorf("it is not YAML that can be read")
+			under, err = nil, fmt.Errorf("it is not YAML that can be read")
 		}
 	}()
 	if n := len(lexer.Tokenize(string(data))); n > maxComposeTokens {
@@ -120,11 +126,9 @@ func composeLimits(data []byte) (limits map[string][]string, err error) {
 	var file struct {
 		Services map[string]struct {
 			Deploy struct {
-				Resources struct {
-					Limits struct {
-						Memory *string `yaml:"memory"`
-						Pids   *string `yaml:"pids"`
-					} `yaml:"limits"`
+				RestartPolicy *struct{} `yaml:"restart_policy"`
+				Resources     struct {
+					Limits *struct{} `yaml:"limits"`
 				} `yaml:"resources"`
 			} `yaml:"deploy"`
 		} `yaml:"services"`
@@ -134,18 +138,18 @@ func composeLimits(data []byte) (limits map[string][]string, err error) {
 	}
 	for name, service := range file.Services {
 		var found []string
-		if service.Deploy.Resources.Limits.Memory != nil {
-			found = append(found, "memory")
+		if service.Deploy.Resources.Limits != nil {
+			found = append(found, UnderLimits)
 		}
-		if service.Deploy.Resources.Limits.Pids != nil {
-			found = append(found, "pids")
+		if service.Deploy.RestartPolicy != nil {
+			found = append(found, UnderRestart)
 		}
 		if len(found) > 0 {
-			if limits == nil {
-				limits = make(map[string][]string)
+			if under == nil {
+				under = make(map[string][]string)
 			}
-			limits[name] = slices.Clip(found)
+			under[name] = slices.Clip(found)
 		}
 	}
-	return limits, nil
+	return under, nil
 }

@@ -7,27 +7,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestComposeLimits(t *testing.T) {
+func TestComposeDeploy(t *testing.T) {
 	for name, test := range map[string]struct {
 		file string
 		want map[string][]string
 		bad  string
 	}{
 		"none":     {"services: {web: {image: x, mem_limit: 1g}}", nil, ""},
-		"memory":   {"services:\n  web:\n    deploy:\n      resources:\n        limits:\n          memory: 64M\n", map[string][]string{"web": {"memory"}}, ""},
-		"number":   {"services: {web: {deploy: {resources: {limits: {memory: 67108864, pids: 50, cpus: '0.5'}}}}}", map[string][]string{"web": {"memory", "pids"}}, ""},
-		"anchor":   {"x-l: &l {memory: 1g}\nservices:\n  web:\n    deploy: {resources: {limits: *l}}\n  db:\n    deploy: {resources: {limits: {<<: *l, pids: 9}}}\n", map[string][]string{"web": {"memory"}, "db": {"memory", "pids"}}, ""},
+		"memory":   {"services:\n  web:\n    deploy:\n      resources:\n        limits:\n          memory: 64M\n", map[string][]string{"web": {"limits"}}, ""},
+		"number":   {"services: {web: {deploy: {resources: {limits: {memory: 67108864, pids: 50, cpus: '0.5'}}}}}", map[string][]string{"web": {"limits"}}, ""},
+		"anchor":   {"x-l: &l {memory: 1g}\nservices:\n  web:\n    deploy: {resources: {limits: *l}}\n  db:\n    deploy: {resources: {limits: {<<: *l, pids: 9}}}\n", map[string][]string{"web": {"limits"}, "db": {"limits"}}, ""},
+		"policy":   {"services: {web: {deploy: {restart_policy: {condition: any}}}}", map[string][]string{"web": {"restart_policy"}}, ""},
 		"tag":      {"services: {web: {ports: !override ['1:1'], deploy: {replicas: 2}}}", nil, ""},
 		"empty":    {"", nil, ""},
-		"variable": {"services: {web: {deploy: {resources: {limits: {memory: '${M:-1g}'}}}}}", map[string][]string{"web": {"memory"}}, ""},
+		"variable": {"services: {web: {deploy: {resources: {limits: {memory: '${M:-1g}'}}}}}", map[string][]string{"web": {"limits"}}, ""},
 		"no yaml":  {"services: [", nil, "not YAML"},
 		"list":     {"- a\n- b\n", nil, "not YAML"},
-		"shape":    {"services: {web: {deploy: {resources: {limits: {memory: [hunter2]}}}}}", nil, "not YAML"},
+		"shape":    {"services: {web: {deploy: {resources: {limits: [hunter2]}}}}", nil, "not YAML"},
 		"long":     {strings.Repeat("a: b\n", 1+maxComposeTokens/3), nil, "more than are looked at"},
 		"large":    {strings.Repeat("#", maxComposeFile+1), nil, "larger than 256 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := composeLimits([]byte(test.file))
+			got, err := composeDeploy([]byte(test.file))
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -50,7 +51,7 @@ func TestComposeBomb(t *testing.T) {
 		b.WriteString("b" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + ": &a" + string(rune('0'+i%10)) + " [" + strings.Repeat(prev+", ", 9) + prev + "]\n")
 	}
 	b.WriteString("services: {web: {deploy: {resources: {limits: {memory: 1g}}}}}\n")
-	got, err := composeLimits([]byte(b.String()))
+	got, err := composeDeploy([]byte(b.String()))
 	if err != nil || len(got) != 1 {
 		t.Errorf("%v %v", got, err)
 	}
@@ -61,8 +62,8 @@ func TestComposeFiles(t *testing.T) {
 		"/srv/shop/compose.yaml": "services: {web: {deploy: {resources: {limits: {memory: 1g}}}}}", "/srv/link.yaml": "-> /srv/shop/compose.yaml", "/srv/dir/": "",
 	})
 	for name, want := range map[string]ComposeFile{
-		"/srv/shop/compose.yaml": {Limits: map[string][]string{"web": {"memory"}}},
-		"/srv/link.yaml":         {Limits: map[string][]string{"web": {"memory"}}},
+		"/srv/shop/compose.yaml": {Deploy: map[string][]string{"web": {"limits"}}},
+		"/srv/link.yaml":         {Deploy: map[string][]string{"web": {"limits"}}},
 		"/srv/gone.yaml":         {Problem: "it does not exist"},
 		"/srv/dir":               {Problem: "cannot read /srv/dir: it is not a regular file"},
 	} {

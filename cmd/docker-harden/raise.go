@@ -43,7 +43,7 @@ func (a *app) raiser(c *cli.Context, e *engine) func(context.Context) error {
 }
 
 // raise starts an engine that is down, as it was started before: rollback works then too. The error
-// says why it is still down.
+// says why it is still down, with the engine's own last words.
 func (a *app) raise(ctx context.Context, c *cli.Context, e *engine) error {
 	err := ping(ctx, e)
 	if err == nil || !client.IsErrConnectionFailed(err) {
@@ -58,18 +58,19 @@ func (a *app) raise(ctx context.Context, c *cli.Context, e *engine) error {
 		return fmt.Errorf("the engine is down: %w", err)
 	}
 	a.note(c, "The engine is down: starting it (%s).", clean(service.String()))
+	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
 	// The first start may meet an engine that is still ending, and do nothing.
 	for range 2 {
 		if err = manager.Start(ctx); err != nil {
-			return fmt.Errorf("the engine is down and does not start: %w", err)
+			return fmt.Errorf("the engine is down and does not start: %w%s", err, host.LastWords(manager, begin))
 		}
 		if err = answers(ctx, e, manager); err == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("the engine was started and does not answer: %w", err)
+	return fmt.Errorf("the engine was started and does not answer: %w%s", err, host.LastWords(manager, begin))
 }
 
 // answers waits until a started engine answers, or is seen to have ended.

@@ -15,8 +15,17 @@ const restartTime = 3
 // flagNames are the flags of dockerd whose name differs from their key in daemon.json.
 var flagNames = map[string]string{
 	"authorization-plugins": "authorization-plugin",
+	"default-ulimits":       "default-ulimit",
+	"dns-opts":              "dns-opt",
+	"exec-opts":             "exec-opt",
 	"features":              "feature",
+	"hosts":                 "host",
 	"insecure-registries":   "insecure-registry",
+	"labels":                "label",
+	"log-opts":              "log-opt",
+	"registry-mirrors":      "registry-mirror",
+	"runtimes":              "add-runtime",
+	"storage-opts":          "storage-opt",
 }
 
 // FlagName is the flag of dockerd that sets a key of daemon.json, with its dashes.
@@ -77,17 +86,14 @@ func configBlocks(h *inventory.Host, f *plan.Finding) []string {
 	}
 	add(h.Daemon.Pending, "%s", PendingText(h))
 	if changes(f, plan.KindReload) {
+		running := inventory.ParseFlags(h.Daemon.Argv)
 		for _, key := range reloadHazards {
-			_, flag := h.Daemon.Flags[key]
-			add(flag, "a reload would drop or reset what the flag %s gives (%s); move it to daemon.json and restart the engine yourself, then plan again", FlagName(key), commandLine(h))
+			_, next := h.Daemon.Flags[key]
+			_, now := running[key]
+			add(next || now, "a reload would drop or reset what the flag %s gives (%s); move it to daemon.json and restart the engine yourself, then plan again", FlagName(key), commandLine(h))
 		}
 	}
 	return reasons
-}
-
-// PendingText is why nothing is reloaded or restarted while somebody else's edit of daemon.json waits.
-func PendingText(h *inventory.Host) string {
-	return fmt.Sprintf("%s was changed after the engine started; a restart would also activate that edit: make sure that the engine can start with it, restart the engine yourself, then plan again", h.Daemon.ConfigPath)
 }
 
 // commandLine names where the engine's flags are written, without the flags: they may hold secrets.
@@ -111,6 +117,10 @@ func restartBlocks(h *inventory.Host, live bool) []string {
 	var reasons []string
 	if h.Daemon.Manager == "unknown" {
 		reasons = append(reasons, "it is not known how this engine is restarted")
+	}
+	if keys := flagDrift(h); len(keys) > 0 {
+		reasons = append(reasons, fmt.Sprintf("the engine's command line was changed after it started (%s; see %s): the restart would also activate that; make sure that the engine can start with it, restart the engine yourself, then plan again",
+			strings.Join(keys, ", "), commandLine(h)))
 	}
 	if SwarmActive(h) && (h.Engine.LiveRestore || string(h.Daemon.Keys["live-restore"]) == "true") {
 		reasons = append(reasons, "live-restore is on although the host is in a swarm: the engine would not start again; remove live-restore from daemon.json")
@@ -148,6 +158,7 @@ func priceRestart(h *inventory.Host, f *plan.Finding, live bool) {
 	if h.Daemon.ExeDeleted {
 		f.Risk = f.Risk.Raise(plan.RiskHigh, fmt.Sprintf("%s was replaced after the engine started: the restart also upgrades the engine", h.Daemon.Exe))
 	}
+	var again []string
 	running, stop := 0, 0
 	for i := range h.Containers {
 		c := &h.Containers[i]
@@ -155,6 +166,9 @@ func priceRestart(h *inventory.Host, f *plan.Finding, live bool) {
 			continue
 		}
 		running++
+		if policy := c.Inspect.HostConfig.RestartPolicy.Name; policy == "" || policy == "no" {
+			again = append(again, c.Name)
+		}
 		timeout := defaultStopTimeout
 		if t := c.Inspect.Config.StopTimeout; t != nil {
 			timeout = *t
@@ -170,7 +184,19 @@ func priceRestart(h *inventory.Host, f *plan.Finding, live bool) {
 	default:
 		f.Downtime = float64(restartTime + stop)
 		f.Risk = f.Risk.Raise(plan.RiskHigh, fmt.Sprintf("live-restore is off: the restart stops %s", counted(running, "running container")))
+		if len(again) > 0 {
+			f.Notes = append(f.Notes, "started again after the restart, because they have no restart policy: "+some(again))
+		}
 	}
+}
+
+// some names a few things, and says how many more there are.
+func some(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 func counted(n int, what string) string {

@@ -39,6 +39,19 @@ func TestWhatBlocksTheEngine(t *testing.T) {
 		"swarm, file": {func(h *inventory.Host) {
 			h.Engine.Swarm, h.Daemon.Keys = "pending", map[string]json.RawMessage{"live-restore": []byte("true")}
 		}, "would not start again", ""},
+		"running flag": {func(h *inventory.Host) {
+			h.Daemon.Argv = []string{"dockerd", "--authorization-plugin=opa"}
+			h.Daemon.NextArgv = []string{"dockerd"}
+		}, "line was changed after it started (--authorization-plugin; see process 7): the restart would also activate that", "a reload would drop or reset what the flag --authorization-plugin gives"},
+		"edited options": {func(h *inventory.Host) {
+			h.Daemon.Unit = "docker.service"
+			h.Daemon.Argv = []string{"dockerd", "-H", "fd://", "--debug"}
+			h.Daemon.NextArgv = []string{"dockerd", "-H", "fd://", "--label=a=b", "--debug=false"}
+		}, "(--debug, --label; see systemctl cat docker.service)", ""},
+		"same options in other words": {func(h *inventory.Host) {
+			h.Daemon.Argv = []string{"/usr/bin/dockerd", "-D", "-H", "fd://"}
+			h.Daemon.NextArgv = []string{"dockerd", "--host=fd://", "--debug"}
+		}, "", ""},
 		"unit": {func(h *inventory.Host) {
 			h.Daemon.Unit = "docker.service"
 			flags("log-level")(h)

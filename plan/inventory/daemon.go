@@ -87,13 +87,31 @@ func (d *daemonReader) config(daemon *Daemon) {
 		return
 	}
 	if !daemon.Config.Exists {
+		d.dangling(daemon)
 		return
 	}
 	daemon.Keys, daemon.ParseError = parseConfig(daemon.Bytes)
 	if daemon.ParseError != "" {
 		d.problem(daemon.Resolved, daemon.ParseError, false)
 	}
+	for _, reason := range ignoredKeys(daemon.Keys) {
+		d.problem(daemon.Resolved, reason, false)
+	}
 	daemon.Pending = d.pending(daemon)
+}
+
+// dangling finds a daemon.json that is a link to nowhere. The engine takes it for a missing file; to write
+// where it leads would be to guess what somebody meant.
+func (d *daemonReader) dangling(daemon *Daemon) {
+	dir, _, err := d.root.resolve(path.Dir(daemon.ConfigPath))
+	if err != nil {
+		return
+	}
+	if _, err := os.Readlink(d.root.join(path.Join(dir, path.Base(daemon.ConfigPath)))); err != nil {
+		return
+	}
+	daemon.ParseError = fmt.Sprintf("it is a link to %s, which does not exist; make that file, or remove the link", daemon.Resolved)
+	d.problem(daemon.ConfigPath, daemon.ParseError, false)
 }
 
 // pending compares the time of the file's last change with the engine's start: the engine reads

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/hashicorp/go-multierror"
 
+	"docker-harden/remediate/docker/daemon/canary"
 	"docker-harden/remediate/internal/crash"
 )
 
@@ -22,6 +23,8 @@ type running struct {
 	Policy     string `json:"policy"`
 	AutoRemove bool   `json:"auto_remove,omitempty"`
 	Paused     bool   `json:"paused,omitempty"`
+
+	ports []published
 }
 
 // runningContainers lists them. One that is between two restarts, or goes away meanwhile, is nobody to keep.
@@ -32,6 +35,9 @@ func runningContainers(ctx context.Context, engine Engine) ([]running, error) {
 	}
 	var out []running
 	for _, summary := range list {
+		if summary.Labels[canary.Label] != "" {
+			continue // of a run that was killed
+		}
 		c, err := engine.ContainerInspect(ctx, summary.ID)
 		if errdefs.IsNotFound(err) {
 			continue
@@ -42,7 +48,7 @@ func runningContainers(ctx context.Context, engine Engine) ([]running, error) {
 		if c.ContainerJSONBase == nil || c.State == nil || !c.State.Running || c.State.Restarting {
 			continue
 		}
-		r := running{ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), PID: c.State.Pid, StartedAt: c.State.StartedAt, Paused: c.State.Paused}
+		r := running{ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), PID: c.State.Pid, StartedAt: c.State.StartedAt, Paused: c.State.Paused, ports: portsOf(c)}
 		if c.HostConfig != nil {
 			r.Policy, r.AutoRemove = string(c.HostConfig.RestartPolicy.Name), c.HostConfig.AutoRemove
 		}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
+	"docker-harden/remediate/docker/daemon/canary"
 )
 
 // Do writes the file and makes the engine act on it. It returns when the engine was seen to do so and every
@@ -56,6 +58,7 @@ func (f *flow) doReload(ctx context.Context, log remediate.Log) error {
 }
 
 func (f *flow) doRestart(ctx context.Context, log remediate.Log) error {
+	f.tryFirst(ctx)
 	present := f.memo.Original.doc()
 	if f.memo.Staged {
 		stage, err := f.stage(ctx, log)
@@ -67,6 +70,9 @@ func (f *flow) doRestart(ctx context.Context, log remediate.Log) error {
 	before, err := runningContainers(ctx, f.handler.Engine)
 	if err != nil {
 		return err
+	}
+	if f.memo.Live {
+		f.serving = serving(ctx, before)
 	}
 	if err := f.put(log, phaseWriting, present, f.memo.After); err != nil {
 		return err
@@ -139,7 +145,47 @@ func (f *flow) verify(ctx context.Context, p process, before []running) error {
 	if err := f.keepRunning(ctx, before, f.memo.Live); err != nil {
 		return err
 	}
+	if err := portsServe(ctx, f.serving); err != nil {
+		return err
+	}
+	if err := f.tryAgain(ctx, want); err != nil {
+		return err
+	}
 	return f.finish(p)
+}
+
+// tryFirst starts a container before anything is changed: only where that works does its failure afterwards
+// say something of the change.
+func (f *flow) tryFirst(ctx context.Context) {
+	f.progress("starting a container of a moment, to compare after the restart")
+	_, err := canary.Run(ctx, f.handler.Engine)
+	f.comparable = err == nil
+	if err != nil {
+		f.progress(fmt.Sprintf("a new container does not start even before the change, so it will say nothing of it: %s", withoutCredentials(err.Error())))
+	}
+}
+
+// tryAgain insists that a new container still starts, and has what only a new container shows.
+func (f *flow) tryAgain(ctx context.Context, want truths) error {
+	if !f.comparable {
+		return nil
+	}
+	f.progress("starting a container of a moment")
+	proof, err := canary.Run(ctx, f.handler.Engine)
+	if errors.Is(err, canary.ErrUntried) {
+		f.progress(err.Error())
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("a new container started before the change and does not now: %w", err)
+	}
+	have := truths{"no-new-privileges": strconv.FormatBool(proof.NoNewPrivileges), "log-driver": strconv.Quote(proof.LogDriver)}
+	for _, key := range have.keys() {
+		if wanted, ok := want[key]; ok && wanted != "" && wanted != have[key] {
+			return fmt.Errorf("a new container does not get what daemon.json says: %s is %s, not %s", key, have[key], wanted)
+		}
+	}
+	return nil
 }
 
 // finish checks the file once more and remembers that the engine acts on it.

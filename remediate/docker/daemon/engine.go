@@ -9,21 +9,21 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
+
+	"docker-harden/remediate/docker/daemon/canary"
+	"docker-harden/remediate/host"
 )
 
 // Engine is what the handler asks of the engine's API; the Docker client has it.
 type Engine interface {
+	canary.Engine
 	Ping(ctx context.Context) (types.Ping, error)
 	Info(ctx context.Context) (system.Info, error)
 	Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error)
-	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)
-	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
-	ContainerStart(ctx context.Context, id string, options container.StartOptions) error
 	ContainerPause(ctx context.Context, id string) error
 	NetworkInspect(ctx context.Context, name string, options network.InspectOptions) (network.Inspect, error)
 }
@@ -147,18 +147,4 @@ func (f *flow) reload(ctx context.Context) error {
 }
 
 // said is the end of the engine's own log, for an error message.
-func (f *flow) said(since time.Time) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	text, err := f.manager.Logs(ctx, since)
-	if err != nil || strings.TrimSpace(text) == "" {
-		return ""
-	}
-	const lines, width = 6, 400
-	all := strings.Split(strings.TrimSpace(text), "\n")
-	for i, line := range all {
-		line = withoutCredentials(strings.TrimSpace(line))
-		all[i] = line[:min(width, len(line))]
-	}
-	return "; the engine said: " + strings.Join(all[max(0, len(all)-lines):], " | ")
-}
+func (f *flow) said(since time.Time) string { return host.LastWords(f.manager, since) }

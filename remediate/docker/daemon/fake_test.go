@@ -151,13 +151,19 @@ func TestWaitForTheEngine(t *testing.T) {
 	}{
 		{"comes up", "sleep 60", "", 5 * time.Second, 300 * time.Millisecond, "", 0},
 		{"lets questions wait", "sleep 60", "", 20 * time.Second, 3 * time.Second, "", gone + time.Second/2},
-		{"ends at once", "exit 1", "", 5 * time.Second, 0, "its process ended; the engine said: old |  | failed to reach http://***@proxy/", 0},
+		{"ends at once", "exit 1", "", 5 * time.Second, 0, "its process ended; the engine said: old | failed to reach http://***@proxy/", 0},
 		{"hangs", "exec sleep 60", "", 500 * time.Millisecond, 0, "it does not answer after", 0},
 		{"manager tries again", "exit 1", "auto-restart", 3 * time.Second, 0, "it does not answer after 3s", 0},
 		{"works beyond its time", "while :; do :; done", "", 500 * time.Millisecond, 1500 * time.Millisecond, "", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			switch tt.name {
+			case "ends at once":
+				record(t, "65", "a service manager that calls a start done which failed (SysV); its answer is played", "fails: the process is gone, with the engine's words", "")
+			case "hangs":
+				record(t, "60", "an engine that hangs in its start (containerd is dead: a minute); the hang is played", "fails when it neither answers nor works any more", "")
+			}
 			begin := time.Now()
 			engine := &fakeEngine{ping: func() error {
 				if tt.ready == 0 || time.Since(begin) < tt.ready {

@@ -43,8 +43,12 @@ type flow struct {
 	step     plan.Step
 	manager  host.Manager
 	progress func(string)
-	gone     []string // containers that ran and do not exist any more
-	frozen   bool     // the engine cannot take up icc again while containers live
+	gone     []string    // containers that ran and do not exist any more
+	notes    []string    // what an Undo found and did beyond the plan
+	frozen   bool        // the engine cannot take up icc again while containers live
+	serving  []published // ports that accepted connections before the restart, where containers live through it
+	// comparable: a new container started before the change.
+	comparable bool
 }
 
 func (h *Handler) flow(step plan.Step, undo json.RawMessage, progress func(string)) (*flow, error) {

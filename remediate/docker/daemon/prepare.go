@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/daemon/edit"
+	"docker-harden/remediate/host"
 )
 
 // Prepare edits the file in memory, has the engine's binary judge it, and saves what Undo needs.
@@ -35,14 +37,14 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 	if err := h.checkStep(step); err != nil {
 		return memo{}, err
 	}
-	if _, err := h.Open(h.Service); err != nil {
+	manager, err := h.Open(h.Service)
+	if err != nil {
 		return memo{}, fmt.Errorf("%w: %w", remediate.ErrRefused, err)
 	}
 	m := memo{Path: h.Daemon.ConfigPath, Resolved: h.Daemon.Resolved, Service: h.Service, Exe: h.Daemon.Exe, NextArgv: h.Daemon.NextArgv}
 	if err := h.look(&m); err != nil {
 		return memo{}, err
 	}
-	var err error
 	if m.After, err = edit.Apply(m.Original.doc(), step.Changes); err != nil {
 		return memo{}, fmt.Errorf("%s: %w", m.Resolved, err)
 	}
@@ -69,14 +71,42 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 	m.Staged = step.Kind == plan.KindRestart && planned && !info.LiveRestoreEnabled && meaning("live-restore", change.To) == "true"
 	m.Live = m.Staged || info.LiveRestoreEnabled
 	if step.Kind == plan.KindReload || m.Staged {
-		if err := reloadSafe(h.Daemon.Flags); err != nil {
+		if err := reloadSafe(h.Daemon.Flags, flagsOf(m.Engine)); err != nil {
 			return memo{}, err
 		}
 	}
-	if step.Kind == plan.KindRestart && !h.DropAutoRemoved && !(m.Live && autoRemoveSurvives(info)) {
+	if step.Kind == plan.KindReload {
+		return m, nil
+	}
+	if err := h.undrifted(ctx, manager, m.Engine); err != nil {
+		return memo{}, err
+	}
+	if !h.DropAutoRemoved && !(m.Live && autoRemoveSurvives(info)) {
 		return m, refuseRemoval(m.Containers)
 	}
 	return m, nil
+}
+
+// undrifted refuses a restart that would make more effective than this step: flags that were edited after the
+// engine started, and unit files that systemd has not read, of which nobody can tell what they will do.
+func (h *Handler) undrifted(ctx context.Context, manager host.Manager, p process) error {
+	if status, err := manager.Status(ctx); err == nil && status.NeedDaemonReload {
+		return fmt.Errorf("%w: the files of %s were edited and systemd has not read them yet (systemctl daemon-reload); restart the engine yourself, then plan again", remediate.ErrRefused, h.Service.Unit)
+	}
+	now, next := flagsOf(p), h.Daemon.Flags
+	keys := map[string]bool{}
+	for _, flags := range []map[string][]string{now, next} {
+		for key := range flags {
+			if !slices.Equal(now[key], next[key]) {
+				keys[key] = true
+			}
+		}
+	}
+	if now == nil || len(h.Daemon.NextArgv) == 0 || len(keys) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: the engine's command line was changed after it started (%s): the restart would also activate that; restart the engine yourself, then plan again",
+		remediate.ErrRefused, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
 }
 
 // renew replaces an observation whose process is gone.
@@ -169,10 +199,12 @@ func resolve(path string) (string, error) {
 // resetByReload are settings that a reload drops, or sets to their default, when they were given by flag.
 var resetByReload = []string{"authorization-plugins", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts", "features"}
 
-func reloadSafe(flags map[string][]string) error {
-	for _, key := range resetByReload {
-		if _, ok := flags[key]; ok {
-			return fmt.Errorf("%w: the engine was given %s by flag, and a reload would silently reset it; move it to daemon.json, restart the engine and plan again", remediate.ErrRefused, key)
+func reloadSafe(given ...map[string][]string) error {
+	for _, flags := range given {
+		for _, key := range resetByReload {
+			if _, ok := flags[key]; ok {
+				return fmt.Errorf("%w: the engine was given %s by flag, and a reload would silently reset it; move it to daemon.json, restart the engine and plan again", remediate.ErrRefused, key)
+			}
 		}
 	}
 	return nil

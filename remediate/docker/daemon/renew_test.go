@@ -71,15 +71,16 @@ func TestPrepareSeesWhatCannotBeReplaced(t *testing.T) {
 		name     string
 		do, undo [][]string
 		want     string
+		id       string
 	}{
-		{"immutable file", [][]string{{"chattr", "+i", file}}, [][]string{{"chattr", "-i", file}}, "chattr -ia " + file + " first"},
-		{"append-only directory", [][]string{{"chattr", "+a", dir}}, [][]string{{"chattr", "-a", dir}}, "chattr -ia " + dir + " first"},
-		{"bind-mounted file", [][]string{{"mount", "--bind", file, file}}, [][]string{{"umount", file}}, "mount point"},
+		{"immutable file", [][]string{{"chattr", "+i", file}}, [][]string{{"chattr", "-i", file}}, "chattr -ia " + file + " first", "46"},
+		{"append-only directory", [][]string{{"chattr", "+a", dir}}, [][]string{{"chattr", "-a", dir}}, "chattr -ia " + dir + " first", "46"},
+		{"bind-mounted file", [][]string{{"mount", "--bind", file, file}}, [][]string{{"umount", file}}, "mount point", "49"},
 		{
 			"read-only directory",
 			[][]string{{"mount", "--bind", dir, dir}, {"mount", "-o", "remount,bind,ro", dir}},
 			[][]string{{"umount", dir}},
-			"read-only file system",
+			"read-only file system", "47",
 		},
 	}
 	run := func(commands [][]string) {
@@ -91,6 +92,7 @@ func TestPrepareSeesWhatCannotBeReplaced(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			record(t, tt.id, tt.name+" of daemon.json", "refused before anything is changed", "")
 			run(tt.do)
 			defer run(tt.undo)
 			_, err := r.handler.Prepare(t.Context(), stepOf(plan.KindRestart, set("icc", "null", "false")))

@@ -38,11 +38,7 @@ func (f *flow) begin(ctx context.Context, containers []running) (process, error)
 }
 
 func (f *flow) bring(ctx context.Context, old process, containers []running, how func(context.Context) error) (process, error) {
-	timeout := f.handler.Timeout
-	if timeout == 0 {
-		timeout = startTimeout
-	}
-	timeout += perContainer * time.Duration(withPolicy(containers))
+	timeout := f.handler.allowance(containers)
 	ctx, cancel := context.WithTimeout(ctx, patience*timeout)
 	defer cancel()
 	begin, ticks := time.Now(), uptimeTicks()
@@ -57,6 +53,15 @@ func (f *flow) bring(ctx context.Context, old process, containers []running, how
 		return process{}, fmt.Errorf("the engine did not start: process %d is older than the attempt", p.PID)
 	}
 	return p, nil
+}
+
+// allowance is how long an engine may take that has these containers.
+func (h *Handler) allowance(containers []running) time.Duration {
+	timeout := h.Timeout
+	if timeout == 0 {
+		timeout = startTimeout
+	}
+	return timeout + perContainer*time.Duration(withPolicy(containers))
 }
 
 // await waits for a process other than old to answer. It gives up when there is none for a while, or when

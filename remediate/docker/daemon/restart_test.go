@@ -28,6 +28,10 @@ const hardenedFile = `{
 `
 
 func TestRestartKeepsContainersRunning(t *testing.T) {
+	record(t, "66", "no init system: the engine is a bare process", "restarted with its own arguments, environment and limits", "restarted again")
+	record(t, "68", "live restore, turned on by the same step", "every container keeps its process", "every container keeps its process")
+	record(t, "73", "icc while a container lives", "written and said to be pending, not done", "as before")
+	record(t, "82", "rollback twice", "", "the second finds nothing to do and restarts nothing")
 	r := newRig(t, "{}\n")
 	r.run("plain")
 	r.run("port", "-p", "127.0.0.1:18080:80", "--restart", "unless-stopped")
@@ -68,6 +72,7 @@ func TestRestartKeepsContainersRunning(t *testing.T) {
 }
 
 func TestRestartWithoutLiveRestore(t *testing.T) {
+	record(t, "75", "containers without a restart policy, live restore off", "started again, paused ones paused", "started again")
 	r := newRig(t, "{\"log-level\":\"warn\"}\n")
 	r.run("plain")
 	r.run("policy", "--restart", "unless-stopped")
@@ -102,6 +107,7 @@ func TestRestartWithoutLiveRestore(t *testing.T) {
 }
 
 func TestRestartInterrupted(t *testing.T) {
+	record(t, "78", "the tool ends after any record or write of a restart", "half done", "as before, containers kept")
 	r := newRig(t, "{}\n")
 	r.run("web")
 	before := r.state()
@@ -172,6 +178,7 @@ func TestRestartUndoneAfterAReboot(t *testing.T) {
 }
 
 func TestRestartThatFails(t *testing.T) {
+	record(t, "36", "seccomp-profile names a file that is missing", "the engine does not start: fails with its own words", "as before, containers kept")
 	r := newRig(t, "{}\n")
 	r.run("web")
 	before := r.state()
@@ -224,6 +231,7 @@ func TestUndoLeavesAloneWhatPeopleStoppedSince(t *testing.T) {
 }
 
 func TestRestartWouldRemoveContainers(t *testing.T) {
+	record(t, "69", "running containers with --rm on an engine before 24.0.8", "refused by name", "")
 	r := newRig(t, "{}\n")
 	r.run("job", "--rm")
 	step := stepOf(plan.KindRestart, set("icc", "null", "false"))
@@ -244,12 +252,6 @@ func TestForcedUndoOfAForeignEdit(t *testing.T) {
 	before := r.state()
 	p := r.prepare(hardened())
 	r.must(p.do())
-	r.WriteDaemonJSON(t, "{\"live-restore\": true, \"icc\": false, \"no-such-key\": 1}")
-	engine := r.PID(t)
-	_, err := p.undoIt(true)
-	if !errors.Is(err, remediate.ErrDrifted) || !strings.Contains(err.Error(), "no-such-key") || r.PID(t) != engine {
-		t.Errorf("forced Undo = %v, want no restart into a file that the engine refuses", err)
-	}
 	r.WriteDaemonJSON(t, "{\"live-restore\": true, \"icc\": false, \"labels\": [\"a=b\"]}")
 	restored, err := p.undoIt(true)
 	if err != nil || restored.How != plan.Functional {
@@ -260,6 +262,47 @@ func TestForcedUndoOfAForeignEdit(t *testing.T) {
 	before.File = after.File
 	r.expect(before)
 	r.expectSettled()
+}
+
+// A file with which no engine starts does not stand in the way of a forced rollback, and is not lost.
+func TestForcedUndoOfAnInvalidEdit(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	before := r.state()
+	for name, doc := range map[string]string{
+		"no JSON":       "{ broken\n",
+		"unknown key":   "{\"live-restore\": true, \"no-such-key\": 1}",
+		"duplicate key": "{\"icc\": true, \"icc\": false}",
+	} {
+		r.sub(t, name, func(t *testing.T) {
+			p := r.prepare(hardened())
+			r.must(p.do())
+			r.WriteDaemonJSON(t, doc)
+			engine := r.PID(t)
+			if _, err := p.undoIt(false); !errors.Is(err, remediate.ErrDrifted) || r.PID(t) != engine {
+				t.Errorf("Undo = %v, want ErrDrifted and no restart", err)
+			}
+			r.expectFile(doc)
+			if name == "no JSON" {
+				r.Stop(t) // and nothing but the rollback starts it again
+			}
+			restored, err := p.undoIt(true)
+			if err != nil || restored.How != plan.Functional || len(restored.Notes) != 1 {
+				t.Fatalf("forced Undo = %+v, %v; want functional with one note", restored, err)
+			}
+			r.expect(before)
+			r.expectSettled()
+			_, path, _ := strings.Cut(restored.Notes[0], "kept as ")
+			path, _, _ = strings.Cut(path, ",")
+			kept, err := os.ReadFile(path)
+			if info, serr := os.Stat(path); err != nil || serr != nil || string(kept) != doc || info.Mode().Perm() != 0o600 {
+				t.Errorf("the note is %q; kept: %q, %v", restored.Notes[0], kept, err)
+			}
+			if restored, err := p.undoIt(true); err != nil || !restored.Nothing {
+				t.Errorf("second Undo = %+v, %v; want nothing to undo", restored, err)
+			}
+		})
+	}
 }
 
 func TestRestartUndoInterruptedWithExplicitLiveRestore(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"docker-harden/cmd/reliability/row"
 	testhost "docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
@@ -20,6 +21,12 @@ import (
 )
 
 func TestMain(m *testing.M) { testhost.Main(m) }
+
+// record says which numbered case a test proves.
+func record(t *testing.T, id, what, apply, rollback string) {
+	t.Helper()
+	row.Record(t, row.Row{Table: row.Daemon, ID: id, Case: what, Apply: apply, Rollback: rollback})
+}
 
 const stateDir = "/var/lib/docker-harden"
 

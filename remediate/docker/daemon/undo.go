@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
+	"docker-harden/remediate/docker/daemon/canary"
 )
 
 // Undo brings back the file and what the engine did before. It finds out by itself how far Do, or an earlier
@@ -60,6 +60,9 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err := f.keepRunning(ctx, keep, false); err != nil {
 		return remediate.Restored{}, err
 	}
+	if err := canary.Sweep(ctx, f.handler.Engine); err != nil {
+		f.notes = append(f.notes, "a container or image of docker-harden's own test may be left: "+withoutCredentials(err.Error()))
+	}
 	out.Notes, err = f.differences(target, found)
 	if f.frozen {
 		out.Notes = append(out.Notes, "icc follows daemon.json when the engine next starts while no container runs")
@@ -71,55 +74,6 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 		out.How = plan.Functional
 	}
 	return out, err
-}
-
-// What Undo finds in the place of the file.
-const (
-	foundOurs     = "ours"     // the original, or what Do writes on its way
-	foundExplicit = "explicit" // what Undo reloads: the engine does everything else as before already
-	foundForeign  = "foreign"  // somebody else's edit
-)
-
-// target is the content to end with. A file that neither we nor the plan's start left there is a drift; with
-// force our keys are set back in it, one by one.
-func (f *flow) target(ctx context.Context, now content, force bool) (doc []byte, found string, err error) {
-	original := f.memo.Original.doc()
-	stage, err := staged(original)
-	if err != nil {
-		return nil, "", err
-	}
-	written, err := explicit(original, f.step.Changes, f.memo.Before)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, known := range [][]byte{original, f.memo.After, stage} {
-		if same(now.doc(), known) {
-			return original, foundOurs, nil
-		}
-	}
-	if same(now.doc(), written) {
-		return original, foundExplicit, nil
-	}
-	if !force {
-		return nil, "", fmt.Errorf("%w: %s is neither as before nor as after the apply; look at it, then use --force to set back only the keys of this step (%s)",
-			remediate.ErrDrifted, f.memo.Resolved, wanted(f.step.Changes).keys())
-	}
-	back := map[string]string{}
-	for _, c := range f.step.Changes {
-		back[c.Path] = "null"
-		if !isNull(c.From) {
-			back[c.Path] = string(c.From)
-		}
-	}
-	doc, err = edited(now.doc(), back)
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: %s cannot be edited: %w", remediate.ErrDrifted, f.memo.Resolved, err)
-	}
-	err = Validate(ctx, f.memo.Exe, f.memo.NextArgv, doc)
-	if err != nil && !errors.Is(err, ErrNotChecked) {
-		return nil, "", fmt.Errorf("%w: %s has other edits, with which the engine would not start: %w", remediate.ErrDrifted, f.memo.Resolved, err)
-	}
-	return doc, foundForeign, nil
 }
 
 // up finds the engine's process and waits a little for one that is just starting.
@@ -296,26 +250,6 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 		f.frozen = len(differs) > 0
 	}
 	return f.prove(ctx, p.PID, want)
-}
-
-// differences are what an Undo leaves other than before, in words.
-func (f *flow) differences(target []byte, found string) ([]string, error) {
-	now, err := observe(f.memo.Resolved)
-	if err != nil {
-		return nil, err
-	}
-	if !same(now.doc(), target) {
-		return nil, fmt.Errorf("%w: %s was changed by somebody else meanwhile", remediate.ErrDrifted, f.memo.Resolved)
-	}
-	var notes []string
-	if found == foundForeign {
-		notes = append(notes, "other changes that were made to daemon.json since the apply are kept")
-	}
-	old := f.memo.Original
-	if now.Exists && old.Exists && (now.Mode != old.Mode || now.UID != old.UID || now.GID != old.GID || !maps.EqualFunc(now.Xattrs, old.Xattrs, slices.Equal)) {
-		notes = append(notes, "owner, mode or attributes of daemon.json were changed since the apply and stay as they are")
-	}
-	return notes, nil
 }
 
 var _ remediate.Handler = (*Handler)(nil)

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"docker-harden/remediate/host"
 )
 
 // ErrNotChecked says that the engine's binary could not judge the file without risk, because it would have to
@@ -155,10 +156,7 @@ func (a answer) message() string {
 	return withoutCredentials(reason)
 }
 
-// credentials are the user and password of an address, as in proxies with a login.
-var credentials = regexp.MustCompile(`://[^/\s@\[\]]+@`)
-
-func withoutCredentials(text string) string { return credentials.ReplaceAllString(text, "://***@") }
+func withoutCredentials(text string) string { return host.WithoutCredentials(text) }
 
 // runEngine runs the binary as a user on a copy of the file that only lives in memory.
 func runEngine(ctx context.Context, exe string, flags []string, doc []byte, uid uint32) (answer, error) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"docker-harden/cmd/reliability/row"
 	"docker-harden/plan"
 	"docker-harden/remediate"
 	"docker-harden/remediate/journal"
@@ -88,6 +89,7 @@ func TestStillFailing(t *testing.T) {
 }
 
 func TestSecondRunIsLockedOut(t *testing.T) {
+	row.Record(t, row.Row{Table: row.Daemon, ID: "52", Case: "two runs at once", Apply: "the second is refused", Rollback: "the second is refused"})
 	g := newRig(t)
 	other := newRig(t)
 	other.Lock = g.Lock

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"docker-harden/cmd/reliability/row"
 	"docker-harden/remediate/journal"
 )
 
@@ -34,6 +35,7 @@ func overwrite(t *testing.T, path string, data []byte) {
 // that names the file. The end file is as it was when the last whole record but one was written: as far
 // behind as a crash can leave it.
 func TestTruncatedAtEveryByte(t *testing.T) {
+	row.Record(t, row.Row{Table: row.Daemon, ID: "80", Case: "a power loss tears the last line of the rollback file, at every byte", Rollback: "the whole lines before it are enough"})
 	s, path := made(t, "")
 	ends := endsOf(t, s, path, "prepared a, note a, done a, applied")
 	data, err := os.ReadFile(path)

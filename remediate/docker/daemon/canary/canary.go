@@ -21,6 +21,8 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	specs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"docker-harden/remediate/internal/crash"
 )
 
 // Label marks the container and its image.
@@ -77,15 +79,18 @@ func Run(ctx context.Context, e Engine) (proof Proof, err error) {
 	if err := load(ctx, e, files, name); err != nil {
 		return Proof{}, untried(fmt.Errorf("cannot import an image: %w", err))
 	}
+	crash.Point("canary image made")
 	made, err := e.ContainerCreate(ctx,
 		&container.Config{Image: reference(name), Cmd: []string{"/" + programName}, Labels: map[string]string{Label: "1"}},
 		&container.HostConfig{NetworkMode: network.NetworkNone}, nil, nil, name)
 	if err != nil {
 		return Proof{}, untried(fmt.Errorf("cannot create a container: %w", err))
 	}
+	crash.Point("canary made")
 	if err := e.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		return Proof{}, untried(fmt.Errorf("cannot start a container: %w", err))
 	}
+	crash.Point("canary runs")
 	return examine(ctx, e, made.ID)
 }
 

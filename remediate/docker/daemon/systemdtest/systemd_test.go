@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"docker-harden/cmd/reliability/row"
 	testhost "docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
@@ -80,11 +81,18 @@ func (m *machine) run(name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// handler observes the host anew, as a new run of the program does.
-func (m *machine) handler() *daemon.Handler {
+// observe looks at the host as a plan does.
+func (m *machine) observe() *inventory.Host {
 	m.Helper()
 	seen, err := inventory.Collect(m.Context(), m.client, inventory.Options{Effective: daemon.Effective(stateDir)})
 	must(m.T, err)
+	return seen
+}
+
+// handler observes the host anew, as a new run of the program does.
+func (m *machine) handler() *daemon.Handler {
+	m.Helper()
+	seen := m.observe()
 	if seen.Daemon.Manager != host.Systemd || seen.Daemon.Pending {
 		m.Errorf("manager %q, pending %v; want systemd and nothing pending", seen.Daemon.Manager, seen.Daemon.Pending)
 	}
@@ -116,26 +124,76 @@ func scenario(t *testing.T, image string) {
 	first := &machine{T: t, client: c}
 	first.run("docker", "run", "-d", "--name", "web", "--stop-timeout", "1", image, "sleep", sleep)
 	live, nnp := set("live-restore", "true"), set("no-new-privileges", "true")
+	missing := set("seccomp-profile", `"/nonexistent.json"`)
 	tests := []struct {
 		name    string
+		rows    []row.Row
 		kind    plan.Kind
 		changes []plan.Change
 		fails   string           // what Do says; "" is nothing
+		before  func(m *machine) // Prepare
 		between func(m *machine) // Do and Undo
 	}{
-		{"reload", plan.KindReload, []plan.Change{live, set("debug", "true")}, "", nil},
-		{"restart", plan.KindRestart, []plan.Change{live, nnp, set("icc", "false")}, "", nil},
-		{"start that fails", plan.KindRestart, []plan.Change{live, set("seccomp-profile", `"/nonexistent.json"`)}, "/nonexistent.json", nil},
-		{"engine killed", plan.KindRestart, []plan.Change{live, nnp}, "", func(m *machine) {
-			m.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "docker.service")
-		}},
-		{"engine stopped", plan.KindReload, []plan.Change{live}, "", func(m *machine) {
+		{name: "reload", kind: plan.KindReload, changes: []plan.Change{live, set("debug", "true")}},
+		{name: "restart", kind: plan.KindRestart, changes: []plan.Change{live, nnp, set("icc", "false")}},
+		{
+			name: "start that fails", kind: plan.KindRestart, changes: []plan.Change{live, missing}, fails: "/nonexistent.json",
+			rows:    []row.Row{{ID: "59", Case: "the engine accepts its file and fails later in its start (systemd)", Apply: "fails with the engine's words; systemd does not try on", Rollback: "as before, containers kept"}},
+			between: func(m *machine) { m.atRest() },
+		},
+		{
+			name: "engine killed", kind: plan.KindRestart, changes: []plan.Change{live, nnp},
+			between: func(m *machine) {
+				m.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "docker.service")
+			},
+		},
+		{name: "engine stopped", kind: plan.KindReload, changes: []plan.Change{live}, between: func(m *machine) {
 			m.run("systemctl", "stop", "docker.socket", "docker.service")
 		}},
+		{
+			name: "restarted twice by others", kind: plan.KindRestart, changes: []plan.Change{live, nnp},
+			rows: []row.Row{
+				{ID: "61", Case: "two starts within a minute already: systemd refuses the fourth", Apply: "done: the count is reset first", Rollback: "as before"},
+				{ID: "62", Case: "four restarts within a minute", Apply: "done", Rollback: "as before"},
+			},
+			before: func(m *machine) {
+				m.run("systemctl", "reset-failed", "docker.service", "docker.socket")
+				m.run("systemctl", "restart", "docker.service")
+				m.run("systemctl", "restart", "docker.service")
+				m.run("docker", "start", "web")
+			},
+		},
+		{
+			name: "engine in a loop of failing starts", kind: plan.KindRestart, changes: []plan.Change{live, missing}, fails: "/nonexistent.json",
+			rows:    []row.Row{{ID: "64", Case: "systemd starts the engine again and again while the file is put back", Apply: "failed", Rollback: "as before, one engine, containers kept"}},
+			between: func(m *machine) { m.run("systemctl", "start", "--no-block", "docker.service") },
+		},
+		{
+			name: "clients without end", kind: plan.KindRestart, changes: []plan.Change{live, nnp},
+			rows:   []row.Row{{ID: "63", Case: "clients connect to docker.socket all through the restart", Apply: "one restart, the planned one", Rollback: "as before"}},
+			before: (*machine).storm,
+		},
+		{
+			name: "engine replaced", kind: plan.KindRestart, changes: []plan.Change{live, nnp},
+			rows: []row.Row{{ID: "67", Case: "the engine's program was replaced and not restarted", Apply: "the new program judges the file and is started; the plan says so, with risk HIGH", Rollback: "as before, with the new program"}},
+			before: func(m *machine) {
+				m.run("sh", "-c", "cp -p /usr/sbin/dockerd /usr/sbin/dockerd.new && mv /usr/sbin/dockerd.new /usr/sbin/dockerd")
+				if seen := m.observe(); !seen.Daemon.ExeDeleted || seen.Daemon.Exe != "/usr/sbin/dockerd" {
+					m.Errorf("the program is %s, replaced %v", seen.Daemon.Exe, seen.Daemon.ExeDeleted)
+				}
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &machine{T: t, client: c}
+			for _, r := range tt.rows {
+				r.Table = row.Daemon
+				row.Record(t, r)
+			}
+			if tt.before != nil {
+				tt.before(m)
+			}
 			before := m.state()
 			h, step := m.handler(), plan.Step{ID: "daemon", Kind: tt.kind, Resource: plan.Daemon(), Changes: tt.changes}
 			undo, err := h.Prepare(t.Context(), step)
@@ -162,4 +220,6 @@ func scenario(t *testing.T, image string) {
 			m.handler() // nothing may be pending
 		})
 	}
+	refusals(t, c)
+	t.Run("signal before the engine is up", func(t *testing.T) { earlySignal(&machine{T: t, client: c}) })
 }

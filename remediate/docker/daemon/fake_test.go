@@ -166,6 +166,9 @@ func TestWaitForTheEngine(t *testing.T) {
 			}
 			begin := time.Now()
 			engine := &fakeEngine{ping: func() error {
+				if strings.HasPrefix(tt.name, "listens") && time.Since(begin) < tt.ready {
+					time.Sleep(gone + time.Second) // the client waits for an answer, and hangs up
+				}
 				if tt.ready == 0 || time.Since(begin) < tt.ready {
 					time.Sleep(tt.hang)
 					return down

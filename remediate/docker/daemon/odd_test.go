@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
@@ -12,8 +13,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/go-connections/nat"
 
 	testhost "docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
@@ -216,15 +215,16 @@ func waitFor(t *testing.T, what string, is func() bool) {
 }
 
 func TestPortsOf(t *testing.T) {
-	c := container.InspectResponse{NetworkSettings: &container.NetworkSettings{
-		NetworkSettingsBase: container.NetworkSettingsBase{Ports: nat.PortMap{
-			"80/tcp": {{HostIP: "0.0.0.0", HostPort: "8080"}, {HostIP: "::", HostPort: "8080"}, {HostIP: "10.0.0.1", HostPort: "81"}},
-			"53/udp": {{HostIP: "0.0.0.0", HostPort: "53"}},
-			"90/tcp": nil,
-			"91/tcp": {{HostIP: "", HostPort: "9191"}},
-		}},
-		Networks: map[string]*network.EndpointSettings{"b": {IPAddress: "172.18.0.2"}, "a": {IPAddress: "172.17.0.2"}, "none": {}},
-	}}
+	var c container.InspectResponse
+	if err := json.Unmarshal([]byte(`{"NetworkSettings":{
+		"Ports":{
+			"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"},{"HostIp":"10.0.0.1","HostPort":"81"}],
+			"53/udp":[{"HostIp":"0.0.0.0","HostPort":"53"}],
+			"90/tcp":null,
+			"91/tcp":[{"HostIp":"","HostPort":"9191"}]},
+		"Networks":{"b":{"IPAddress":"172.18.0.2"},"a":{"IPAddress":"172.17.0.2"},"none":{}}}}`), &c); err != nil {
+		t.Fatal(err)
+	}
 	var got []string
 	for _, p := range portsOf(c) {
 		got = append(got, p.direct+" "+p.public)

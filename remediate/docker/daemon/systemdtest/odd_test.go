@@ -72,6 +72,8 @@ func (m *machine) write(path, text string) {
 const (
 	options = "/etc/default/docker"
 	dropIn  = "/etc/systemd/system/docker.service.d/10-test.conf"
+	// harmless changes nothing of how the engine is started.
+	harmless = "[Service]\nEnvironment=NOTHING=1\n"
 )
 
 // refusals are steps that must not be begun because of how the engine is started.
@@ -87,7 +89,8 @@ func refusals(t *testing.T, c *client.Client) {
 		{"30", "the same value by flag and in the file", `DOCKER_OPTS="--log-level=info"`, "", true, plan.KindRestart, level, "log-level is given to the engine by flag (info)"},
 		{"31", "a flag only in the environment file, of the step's own key", `DOCKER_OPTS="--log-level=warn"`, "", false, plan.KindRestart, level, "log-level is given to the engine by flag (warn)"},
 		{"31", "a flag only in the environment file, of another key", `DOCKER_OPTS="--log-level=warn"`, "", false, plan.KindRestart, icc, "command line was changed after it started (log-level)"},
-		{"32", "a drop-in that systemd has not read", "", "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --debug\n", false, plan.KindRestart, icc, "systemctl daemon-reload"},
+		{"32", "a new drop-in that systemd has not read, and does not say so", "", "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --debug\n", false, plan.KindRestart, icc, "command line was changed after it started (containerd, debug)"},
+		{"32", "an edited drop-in that systemd has not read", "", harmless, false, plan.KindRestart, icc, "systemctl daemon-reload"},
 		{"33", "hosts in the file and -H fd:// in the unit", "", "", false, plan.KindRestart, []plan.Change{set("hosts", `["unix:///run/docker.sock"]`)}, "hosts is given to the engine by flag (fd://)"},
 		{"56", "a flag that a reload resets, in force", `DOCKER_OPTS="--max-concurrent-downloads=7"`, "", true, plan.KindReload, plain, "max-concurrent-downloads by flag"},
 	}
@@ -101,6 +104,10 @@ func refusals(t *testing.T, c *client.Client) {
 			}
 			if tt.dropIn != "" {
 				m.write(dropIn, tt.dropIn)
+			}
+			if tt.dropIn == harmless {
+				m.run("systemctl", "daemon-reload")
+				m.run("touch", "-d", "1 minute", dropIn)
 			}
 			if tt.restart {
 				m.restart()

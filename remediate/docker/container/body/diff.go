@@ -124,6 +124,10 @@ func (d *differ) policyAllowed(now json.RawMessage) bool {
 
 func (d *differ) hostnameAllowed() bool {
 	name := d.now.Config.text("Hostname")
+	// One that borrows a network has the host name of its provider, which is another container now.
+	if ref, ok := strings.CutPrefix(d.now.HostConfig.text("NetworkMode"), "container:"); ok && len(ref) >= shortID && name == ref[:shortID] {
+		return true
+	}
 	return name == d.now.short() || name == d.old.Config.text("Hostname") ||
 		d.now.HostConfig.text("NetworkMode") == "host" || d.now.HostConfig.text("UTSMode") == "host"
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
+
 	"docker-harden/plan"
 )
 
@@ -176,6 +178,29 @@ func TestDiffOfAskedMAC(t *testing.T) {
 		after := edited(t, Source{Container: made(t, src, r)}, map[string]string{"NetworkSettings.Networks.front.MacAddress": mac}).Container
 		if d, err := Diff(src.Container, after, r, "1.44"); err != nil || len(d) != want {
 			t.Errorf("Diff with MAC address %s: %v %v", mac, d, err)
+		}
+	}
+}
+
+// A container in the network of another has the host name of that one, whose id is new when it was recreated
+// along with it.
+func TestDiffOfABorrowedHostName(t *testing.T) {
+	src := fixture(t, "guest", "1.41")
+	r, err := Build(src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mode = "HostConfig.NetworkMode"
+	old := gjson.GetBytes(src.Container, mode).String()
+	now := strings.Repeat("ab", 32)
+	r, err = r.Rebind([]Provider{{ID: strings.TrimPrefix(old, "container:"), Name: "vpn", Now: now}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{now[:shortID]: 0, "other": 1} {
+		after := edited(t, Source{Container: made(t, src, r)}, map[string]string{"Config.Hostname": `"` + name + `"`}).Container
+		if d, err := Diff(src.Container, after, r, "1.41"); err != nil || len(d) != want {
+			t.Errorf("Diff with host name %s: %v %v", name, d, err)
 		}
 	}
 }

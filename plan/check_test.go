@@ -139,3 +139,51 @@ func TestDecodeRefusesStepsThatAreNeverPlanned(t *testing.T) {
 		})
 	}
 }
+
+// Members that Build never plans are refused as well.
+func TestDecodeRefusesMembersThatAreNeverPlanned(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(s *plan.Step)
+		want string
+	}{
+		"of a live update":       {func(s *plan.Step) { s.Kind, s.Changes = plan.KindUpdate, nil }, "it takes other containers along"},
+		"no container":           {func(s *plan.Step) { s.Members[0].Resource = plan.File("/etc/shadow") }, "which is no container"},
+		"a name with a path":     {func(s *plan.Step) { s.Members[0].Resource.Name = "../x" }, "is no container"},
+		"twice":                  {func(s *plan.Step) { s.Members[1].Resource = s.Members[0].Resource }, "along twice"},
+		"the step's own":         {func(s *plan.Step) { s.Members[0].Resource.Name = "web" }, "along twice"},
+		"an unknown action":      {func(s *plan.Step) { s.Members[0].Action = "remove" }, `is "remove"`},
+		"a restart with changes": {func(s *plan.Step) { s.Members[1].Changes = s.Changes }, `is "restart" with 1 changes`},
+		"a wrong order":          {func(s *plan.Step) { s.Members[0], s.Members[1] = s.Members[1], s.Members[0] }, "does not come before it"},
+		"a change of nothing":    {func(s *plan.Step) { s.Members[0].Changes = []plan.Change{{Kind: plan.KindRecreate}} }, `its change of ""`},
+		"another step's":         {func(s *plan.Step) { s.Members[0].Resource, s.Members[1].Binds = cache, nil }, "another step changes that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(
+				fail("mem", cache, change("HostConfig.Memory", "0", "1", plan.KindUpdate)),
+				fail("nnp", web, change("HostConfig.CapDrop", "null", `["NET_RAW"]`, plan.KindRecreate)),
+			)
+			side := plan.Container("side", "s")
+			in.Bound = []plan.Bound{
+				{Resource: side, Binds: []plan.Bind{{To: web, By: "network", Remade: true}}},
+				{Resource: plan.Container("job", "j"), Binds: []plan.Bind{{To: side, By: "depends_on"}}},
+			}
+			p, err := plan.Build(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, _, err := plan.Encode(p); err != nil {
+				t.Fatal(err)
+			} else if _, _, err := plan.Decode(data); err != nil {
+				t.Fatalf("unedited: %v", err)
+			}
+			test.edit(&p.Steps[1])
+			data, _, err := plan.Encode(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := plan.Decode(data); !errors.Is(err, plan.ErrEdited) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

@@ -222,7 +222,7 @@ func (g *grouper) join(part []Resource) error {
 		step.Members = append(step.Members, m)
 		with = append(with, r.Name)
 	}
-	step.Risk = step.Risk.Raise(RiskMedium, fmt.Sprintf("%s bound to it, which stop meanwhile: %s", counted(len(with)), strings.Join(with, ", ")))
+	step.Risk = step.Risk.Raise(RiskMedium, "it stops others too: "+strings.Join(with, ", "))
 	step.Effect.Text = groupText(step)
 	return nil
 }

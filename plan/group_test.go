@@ -168,7 +168,7 @@ func TestGroupPrice(t *testing.T) {
 	if s.Effect.Text != "recreate of 3 containers and restart of 1 container as one, about 6 s downtime" {
 		t.Error(s.Effect.Text)
 	}
-	if s.Risk.Level != plan.RiskHigh || strings.Join(s.Risk.Reasons, "|") != "b: it is old|d: files|3 containers bound to it, which stop meanwhile: b, c, d" {
+	if s.Risk.Level != plan.RiskHigh || strings.Join(s.Risk.Reasons, "|") != "b: it is old|d: files|it stops others too: b, c, d" {
 		t.Errorf("%+v", s.Risk)
 	}
 	if how, notes := s.Reversibility(); how != plan.Functional || strings.Join(notes, "|") != "d: another id" {

@@ -102,8 +102,10 @@ func (w *writer) nothing(c Counts) string {
 func effects(steps []plan.Step) []string {
 	count := make(map[plan.Kind]int)
 	longest := make(map[plan.Kind]float64)
+	along := 0
 	for _, s := range steps {
 		count[s.Kind]++
+		along += len(s.Members)
 		longest[s.Kind] = max(longest[s.Kind], s.Effect.Downtime)
 	}
 	var out []string
@@ -118,13 +120,24 @@ func effects(steps []plan.Step) []string {
 	add(plan.KindFile, "file", "files", "")
 	add(plan.KindUpdate, "live update", "live updates", "")
 	add(plan.KindReload, "engine reload", "engine reloads", "")
-	add(plan.KindRecreate, "recreate", "recreates", downtime(longest[plan.KindRecreate], count[plan.KindRecreate]))
+	add(plan.KindRecreate, "recreate", "recreates", downtime(longest[plan.KindRecreate], count[plan.KindRecreate])+goAlong(along))
 	restart := " (containers keep running)"
 	if d := longest[plan.KindRestart]; d > 0 {
 		restart = fmt.Sprintf(" (containers stop for about %s)", seconds(d))
 	}
 	add(plan.KindRestart, "engine restart", "engine restarts", restart)
 	return out
+}
+
+// goAlong counts the containers that recreates take along.
+func goAlong(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", 1 container goes along"
+	}
+	return fmt.Sprintf(", %d containers go along", n)
 }
 
 func downtime(longest float64, n int) string {

@@ -13,7 +13,7 @@ func (w *writer) members(s plan.Step, indent string) {
 	if len(s.Members) == 0 {
 		return
 	}
-	w.printf("%sgoes along with it, because it is bound to it:\n", indent)
+	w.printf("%sbound to it, so they go along:\n", indent)
 	t := tree{writer: w, below: make(map[plan.Resource][]plan.Member)}
 	tops := []plan.Member{}
 	for _, m := range s.Members {
@@ -33,7 +33,7 @@ func (w *writer) members(s plan.Step, indent string) {
 	w.printf("%s%s\n", indent, Clean(s.Resource.Name))
 	t.children(s.Resource, indent)
 	for _, m := range tops {
-		w.printf("%s%s %s  has to be recreated too, and shares some of these\n", indent, w.action(m.Action), Clean(m.Resource.Name))
+		w.printf("%s%s %s  to be recreated as well, and some of these are bound to both\n", indent, w.action(m.Action), Clean(m.Resource.Name))
 		t.own(m, indent+"     ")
 		t.children(m.Resource, indent)
 	}

@@ -110,3 +110,21 @@ func TestOtherState(t *testing.T) {
 		t.Error("there is no state of root")
 	}
 }
+
+// A container that went along is compared too: with its own changes, and not with what it is bound to.
+func TestDriftOfMembers(t *testing.T) {
+	h := driftHost(`{"HostConfig":{"Memory":5,"NetworkMode":"container:new"}}`, nil)
+	member := plan.Member{Resource: plan.Container("web", "old"), Action: plan.ActionRecreate}
+	if got := driftOfMember(member, h); len(got) != 0 {
+		t.Errorf("unchanged: %v", got)
+	}
+	member.Changes = []plan.Change{{Path: "HostConfig.Memory", From: raw("0"), To: raw("6")}}
+	want := []drift{{"container/web", "HostConfig.Memory", "HostConfig.Memory is 5, the apply had set it to 6"}}
+	if diff := cmp.Diff(want, driftOfMember(member, h)); diff != "" {
+		t.Error(diff)
+	}
+	member.Resource.Name = "gone"
+	if got := driftOfMember(member, h); len(got) != 1 || got[0].Target != "container/gone" {
+		t.Errorf("gone: %v", got)
+	}
+}

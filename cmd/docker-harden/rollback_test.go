@@ -46,7 +46,10 @@ func applied(t *testing.T, h remediate.Handler) *remediate.Runner {
 	}
 	steps := []plan.Step{
 		{ID: "daemon", Kind: plan.KindRestart, Resource: plan.Daemon()},
-		{ID: "container/web", Kind: plan.KindRecreate, Resource: plan.Container("web", "old")},
+		{ID: "container/web", Kind: plan.KindRecreate, Resource: plan.Container("web", "old"), Members: []plan.Member{
+			{Resource: plan.Container("side", "old side"), Action: plan.ActionRecreate},
+			{Resource: plan.Container("job", "job"), Action: plan.ActionRestart},
+		}},
 	}
 	p := &plan.Plan{Format: plan.Format, Made: time.Now(), Expires: time.Now().Add(time.Hour), Steps: steps}
 	data, sum, err := plan.Encode(p)
@@ -70,7 +73,7 @@ func TestHideKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := keptBy(all); len(got) != 1 || got["old"] != "web" {
+	if got := keptBy(all); len(got) != 2 || got["old"] != "web" || got["old side"] != "side" {
 		t.Errorf("kept %v", got)
 	}
 	if _, err := r.Rollback(t.Context(), remediate.RollbackRequest{}); err != nil {

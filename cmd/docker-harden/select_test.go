@@ -124,3 +124,27 @@ func TestUnproven(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// A project or image whose containers go along with another one is no target without that one.
+func TestTogether(t *testing.T) {
+	p := &plan.Plan{Steps: []plan.Step{
+		{ID: "container/vpn", Kind: plan.KindRecreate, Resource: plan.Container("vpn", "v"), Members: []plan.Member{{Resource: plan.Container("guest", "g")}}},
+	}}
+	for name, test := range map[string]struct {
+		all, steps []string
+		want       string
+	}{
+		"both":        {[]string{"container/guest", "container/vpn"}, []string{"container/vpn"}, ""},
+		"member only": {[]string{"container/guest"}, nil, "container/guest goes along with container/vpn"},
+		"neither":     {[]string{"container/web"}, nil, "the plan has no step for it"},
+	} {
+		err := together(p, "project/shop", test.all, test.steps)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var missing *plan.TargetError
+	if _, err := narrowed(p.Steps, []string{"container/guest"}); !errors.As(err, &missing) || !strings.Contains(err.Error(), "goes along with container/vpn") {
+		t.Errorf("narrowed: %v", err)
+	}
+}

@@ -9,7 +9,7 @@
 // Containers that are bound to one that is recreated go along in the same step: those that keep to the
 // very container are recreated too, those that only wait for it are stopped and started. Every part of
 // the work is done for all of them before the next: they are made and judged while all old ones serve,
-// stop in one order, and start in the other. See swap.go for the way there and undo.go for the way back.
+// stop in one order, and start in the other. See do.go for the way there and undo.go for the way back.
 //
 // The old container stays until Commit. One that Docker Compose made is the exception: Compose finds
 // containers by their labels, so "docker compose start" would start the old one beside the new one. It

@@ -101,7 +101,7 @@ func (b *back) was() *state {
 // together fails when a container does not share what it is bound to.
 func (b *back) together(c *state) error {
 	for _, one := range b.rec.Binds {
-		if p := b.provider(one); p != nil && b.rec.Running && !b.down && !b.r.shares(c, p.old, one) {
+		if p := b.provider(one); p != nil && p.old != nil && b.rec.Running && !b.down && !p.down && !b.r.shares(c, p.old, one) {
 			return fmt.Errorf("container %s does not share the %s namespace of container %s", b.rec.Name, one.namespace(), p.rec.Name)
 		}
 	}

@@ -46,48 +46,68 @@ func TestGroups(t *testing.T) {
 		want     string
 	}{
 		{
-			"nobody is recreated", []plan.Finding{limits("vpn")}, bound("guest network vpn"),
+			"nobody is recreated",
+			[]plan.Finding{limits("vpn")},
+			bound("guest network vpn"),
 			"~ container/vpn: Memory 0 -> 1\n",
 		},
 		{
-			"a compliant dependent", []plan.Finding{drops("vpn")}, bound("guest network vpn"),
+			"a compliant dependent",
+			[]plan.Finding{drops("vpn")},
+			bound("guest network vpn"),
 			"-/+ container/vpn" + dropping + "  -/+ container/guest (network of container/vpn)\n",
 		},
 		{
-			"the dependent alone", []plan.Finding{drops("guest")}, bound("guest network vpn"),
+			"the dependent alone",
+			[]plan.Finding{drops("guest")},
+			bound("guest network vpn"),
 			"-/+ container/guest" + dropping,
 		},
 		{
-			"a chain, and its kinds", []plan.Finding{drops("a")}, bound("d network c", "c ~depends_on b", "b network a"),
+			"a chain, and its kinds",
+			[]plan.Finding{drops("a")},
+			bound("d network c", "c ~depends_on b", "b network a"),
 			"-/+ container/a" + dropping + "  -/+ container/b (network of container/a)\n" +
 				"  <> container/c (depends_on of container/b)\n  <> container/d (network of container/c)\n",
 		},
 		{
-			"a diamond", []plan.Finding{drops("a")}, bound("d network b ~depends_on c", "b pid a", "c ~volumes-from a"),
+			"a diamond",
+			[]plan.Finding{drops("a")},
+			bound("d network b ~depends_on c", "b pid a", "c ~volumes-from a"),
 			"-/+ container/a" + dropping + "  -/+ container/b (pid of container/a)\n  <> container/c (volumes-from of container/a)\n" +
 				"  -/+ container/d (network of container/b, depends_on of container/c)\n",
 		},
 		{
-			"two roots with one dependent", []plan.Finding{drops("a"), drops("b")}, bound("z network a link b"),
+			"two roots with one dependent",
+			[]plan.Finding{drops("a"), drops("b")},
+			bound("z network a link b"),
 			"-/+ container/a" + dropping + "  -/+ container/b" + dropping + "  -/+ container/z (network of container/a, link of container/b)\n",
 		},
 		{
-			"dependent with its own recreate and live update", []plan.Finding{drops("a"), drops("b"), limits("b"), limits("c")}, bound("b network a", "c ipc a"),
+			"dependent with its own recreate and live update",
+			[]plan.Finding{drops("a"), drops("b"), limits("b"), limits("c")},
+			bound("b network a", "c ipc a"),
 			"-/+ container/a" + dropping + "  -/+ container/b (network of container/a): CapDrop null -> [\"X\"], Memory 0 -> 1\n" +
 				"  -/+ container/c (ipc of container/a): Memory 0 -> 1\n",
 		},
 		{
-			"a live update waits for the group that stops its container", []plan.Finding{drops("b"), limits("a"), limits("c")}, bound("a ~depends_on b"),
+			"a live update waits for the group that stops its container",
+			[]plan.Finding{drops("b"), limits("a"), limits("c")},
+			bound("a ~depends_on b"),
 			"~ container/c: Memory 0 -> 1\n-/+ container/b" + dropping + "  <> container/a (depends_on of container/b)\n" +
 				"~ container/a after container/b: Memory 0 -> 1\n",
 		},
 		{
-			"groups that have nothing in common", []plan.Finding{drops("a"), drops("b"), drops("c")}, bound("z network b", "y network a"),
+			"groups that have nothing in common",
+			[]plan.Finding{drops("a"), drops("b"), drops("c")},
+			bound("z network b", "y network a"),
 			"-/+ container/a" + dropping + "  -/+ container/y (network of container/a)\n" +
 				"-/+ container/b" + dropping + "  -/+ container/z (network of container/b)\n-/+ container/c" + dropping,
 		},
 		{
-			"a circle has no order", []plan.Finding{drops("a"), drops("c")}, bound("a ~volumes-from b", "b network a"),
+			"a circle has no order",
+			[]plan.Finding{drops("a"), drops("c")},
+			bound("a ~volumes-from b", "b network a"),
 			"-/+ container/c" + dropping,
 		},
 	} {

@@ -141,11 +141,13 @@ func knownMeddlers() []meddler {
 			"It recreates containers by itself, and with --include-stopped or --revive-stopped also the ones kept for a rollback: stop it before you apply, and start it when you have confirmed. " + copies,
 		},
 		{
-			[]string{"getwud/wud", "fmartinou/whats-up-docker", "pyouroboros/ouroboros"}, "", "an update tool",
+			[]string{"getwud/wud", "fmartinou/whats-up-docker", "pyouroboros/ouroboros"},
+			"", "an update tool",
 			"It may recreate containers by itself: stop it before you apply, and start it when you have confirmed. " + copies,
 		},
 		{
-			[]string{"portainer/portainer-ce", "portainer/portainer-ee", "portainer/portainer", "portainer/agent"}, "", "Portainer",
+			[]string{"portainer/portainer-ce", "portainer/portainer-ee", "portainer/portainer", "portainer/agent"},
+			"", "Portainer",
 			"Nobody must recreate or edit containers in it while a plan is applied. Its Recreate copies the container it finds, so the hardening stays; a stack that it deploys again is made from the stack's file, so put the hardening there.",
 		},
 	}

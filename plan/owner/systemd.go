@@ -86,8 +86,10 @@ func unitLine(flags []string) string {
 func adviseUnit(unit string, w wish) (text, lines []string) {
 	put, take := runFlags(w)
 	text = append(text, "The unit starts the container with docker run and would make it again as its ExecStart says: the flags belong there.")
-	lines = []string{Command(append([]string{"systemctl", "edit"}, operand(unit)...)...), "# in the editor:", "[Service]", "ExecStart=",
-		"ExecStart=/usr/bin/docker run " + unitLine(put) + " …"}
+	lines = []string{
+		Command(append([]string{"systemctl", "edit"}, operand(unit)...)...), "# in the editor:", "[Service]", "ExecStart=",
+		"ExecStart=/usr/bin/docker run " + unitLine(put) + " …",
+	}
 	if len(put) == 0 {
 		lines[len(lines)-1] = "ExecStart=/usr/bin/docker run …"
 	}

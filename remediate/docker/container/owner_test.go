@@ -51,6 +51,10 @@ func TestOwnedElsewhereIsRefused(t *testing.T) {
 
 // TestUnitIsRefused runs a container as a systemd unit and tries to replace it.
 func TestUnitIsRefused(t *testing.T) {
+	row.Record(t, row.Row{
+		Table: row.Recreate, ID: "41", Case: "systemd unit with docker run",
+		Apply: "refused with the unit's name, nothing is touched",
+	})
 	h := host.Start(t, host.Systemd())
 	image := h.Image(t, "busybox")
 	unit := "[Service]\nExecStart=/usr/bin/docker run --name web -e PASSWORD=hunter2 " + image + "\n"

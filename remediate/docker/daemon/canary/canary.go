@@ -79,14 +79,12 @@ func Run(ctx context.Context, e Engine) (proof Proof, err error) {
 	if err := load(ctx, e, files, name); err != nil {
 		return Proof{}, untried(fmt.Errorf("cannot import an image: %w", err))
 	}
-	crash.Point("canary image made")
 	made, err := e.ContainerCreate(ctx,
 		&container.Config{Image: reference(name), Cmd: []string{"/" + programName}, Labels: map[string]string{Label: "1"}},
 		&container.HostConfig{NetworkMode: network.NetworkNone}, nil, nil, name)
 	if err != nil {
 		return Proof{}, untried(fmt.Errorf("cannot create a container: %w", err))
 	}
-	crash.Point("canary made")
 	if err := e.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		return Proof{}, untried(fmt.Errorf("cannot start a container: %w", err))
 	}

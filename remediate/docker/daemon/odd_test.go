@@ -175,13 +175,14 @@ func TestDeadPort(t *testing.T) {
 	record(t, "77", "a published port that is dead after the restart while docker ps shows it", "the step fails and names the port", "as before, the port serves")
 	r := newRig(t, "{}\n")
 	const address = "127.0.0.1:18081"
-	r.Docker(t, "run", "-d", "--name", "web", "--stop-timeout", "1", "-p", address+":80", r.Image(t, "busybox"), "nc", "-lk", "-p", "80", "-e", "true")
+	r.Docker(t, "run", "-d", "--name", "web", "--stop-timeout", "1", "-p", address+":80", r.Image(t, "busybox"), "httpd", "-f", "-p", "80")
 	waitFor(t, "the port", func() bool { return accepts(t.Context(), address) })
 	before := r.state()
 	p := r.prepare(stepOf(plan.KindRestart, set("live-restore", "null", "true"), set("no-new-privileges", "null", "true")))
 	p.handler.hook = func(point string) error {
 		if point == "restarted" {
 			killProxies(t, r.PID(t))
+			waitFor(t, "the end of the port", func() bool { return !accepts(t.Context(), address) })
 		}
 		return nil
 	}
@@ -202,7 +203,6 @@ func killProxies(t *testing.T, pid int) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	waitFor(t, "the end of docker-proxy", func() bool { return proxies(pid) == 0 })
 }
 
 func waitFor(t *testing.T, what string, is func() bool) {

@@ -58,6 +58,7 @@ func TestKeyThatANewerEngineRefuses(t *testing.T) {
 	r.restart([]byte(`{"graph":"/var/lib/docker"}`))
 	program := "/var/lib/newer/dockerd"
 	r.must(os.MkdirAll(filepath.Dir(program), 0o755))
+	defer os.RemoveAll(filepath.Dir(program))
 	r.must(os.WriteFile(program, []byte(newerEngine), 0o755))
 	before, h := r.state(), r.handler()
 	h.Daemon.Exe = program

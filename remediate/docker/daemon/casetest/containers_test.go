@@ -18,7 +18,7 @@ func TestPortAndLogThroughARestart(t *testing.T) {
 	r.record("70", "a loopback port while the engine restarts", "away for a moment, serves again; the plan says so before", "serves again")
 	r.record("71", "a container that floods its log while the engine restarts", "no line is lost", "no line is lost")
 	const address = "127.0.0.1:18082"
-	r.run("web", "-p", address+":80", r.image(), "nc", "-lk", "-p", "80", "-e", "true")
+	r.run("web", "-p", address+":80", r.image(), "httpd", "-f", "-p", "80")
 	r.run("flood", r.image(), "sh", "-c", `i=0; while [ ! -e /stop ]; do i=$((i+1)); echo "line $i of a log that fills the pipe soon enough"; [ $((i%50)) -ne 0 ] || usleep 20000; done; echo end $i; sleep 10000`)
 	r.until("the port", func() bool { return open(address) })
 	ctx, stop := context.WithCancel(t.Context())

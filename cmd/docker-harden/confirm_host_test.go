@@ -68,12 +68,13 @@ func (o *operated) uninstall() {
 	}
 }
 
-// look is what the host is like: bytes, owner and mode of daemon.json, and what docker says of the container.
+// look is what the host is like: bytes, owner and mode of daemon.json, and what docker says of the
+// container. Each start of the engine makes its default network anew.
 func (o *operated) look() (config, container string) {
 	o.Helper()
 	config = o.host.Exec(o.T, "sh", "-c", "stat -c '%a %u %g' /etc/docker/daemon.json; cat /etc/docker/daemon.json")
 	text := runState.ReplaceAllString(o.host.Docker(o.T, "inspect", "web"), "")
-	text = regexp.MustCompile(`(?m)^\s*"(Running|Status)": .*$`).ReplaceAllString(text, "")
+	text = regexp.MustCompile(`(?m)^\s*"(Running|Status|NetworkID)": .*$`).ReplaceAllString(text, "")
 	return config, text
 }
 

@@ -210,7 +210,7 @@ func (o *operated) killedApply(confirm string) {
 			return false
 		}
 		gen, err := store.Latest()
-		return err == nil && slices.ContainsFunc(gen.Records, func(r journal.Record) bool { return r.Kind == journal.Note && r.Step == "container/web" })
+		return err == nil && gen.State() == journal.StateApplying && slices.ContainsFunc(gen.Records, func(r journal.Record) bool { return r.Kind == journal.Note && r.Step == "container/web" })
 	}
 	for end := time.Now().Add(2 * time.Minute); !middle(); time.Sleep(20 * time.Millisecond) {
 		select {

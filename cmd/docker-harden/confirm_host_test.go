@@ -239,7 +239,7 @@ func TestUnconfirmed(t *testing.T) {
 			Apply: "stays until the deadline", Rollback: "by the watchdog's own copy; daemon.json byte for byte, the old container; status, history and confirm say so",
 		})
 		o.T = t
-		o.applies("60s")
+		o.applies("75s")
 		o.uninstall()
 		o.await(rolledBack)
 		o.expired(1, journal.TimeIsUp)
@@ -257,7 +257,7 @@ func TestUnconfirmed(t *testing.T) {
 			Apply: "half done until the deadline", Rollback: "by the watchdog, without anybody",
 		})
 		o.T = t
-		o.killedApply("45s")
+		o.killedApply("75s")
 		o.types(7, "apply", "-y", "-p", "baseline")
 		o.await(rolledBack)
 		o.expired(2, journal.TimeIsUp)
@@ -353,7 +353,7 @@ func TestUnconfirmedOnSystemd(t *testing.T) {
 			Apply: "stays until the deadline", Rollback: "by the transient timer's own copy; daemon.json byte for byte, the old container",
 		})
 		o.T = t
-		o.applies("60s")
+		o.applies("75s")
 		o.uninstall()
 		o.await(rolledBack)
 		o.expired(2, journal.TimeIsUp)
@@ -367,7 +367,7 @@ func TestUnconfirmedOnSystemd(t *testing.T) {
 			Apply: "half done until the deadline", Rollback: "by the timer, without anybody",
 		})
 		o.T = t
-		o.killedApply("45s")
+		o.killedApply("75s")
 		o.await(rolledBack)
 		o.expired(3, journal.TimeIsUp)
 	})

@@ -3,12 +3,14 @@
 package engines
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"docker-harden/cmd/reliability/row"
 	"docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
+	"docker-harden/remediate/docker/daemon"
 )
 
 const oddDaemonJSON = "{\n  \"log-level\": \"warn\",\n\t\"log-opts\": {\"max-size\": \"10m\"  }\n}\n"
@@ -76,25 +78,47 @@ func TestEngineDaemonReload(t *testing.T) {
 	})
 }
 
-// nextStart gives the unit a flag that no key of daemon.json has to do with, and that only the engine judges.
+// nextStart gives the unit a flag that the engine would not start with.
 const nextStart = `mkdir -p /etc/systemd/system/docker.service.d
 printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --dns no-address\n' \
 	>/etc/systemd/system/docker.service.d/dns.conf
 systemctl daemon-reload`
 
-// What the engine's own --validate refuses is refused before anything is touched.
-func TestEngineDaemonRejected(t *testing.T) {
-	r := row.Row{Table: row.Engine, ID: "validate", Case: "a flag of the next start that the engine's --validate refuses beside the changed daemon.json", Apply: "refused, nothing touched"}
+// What the next start would be was edited after the plan: the plan is stale, and nothing is touched.
+func TestEngineDaemonStale(t *testing.T) {
+	r := row.Row{Table: row.Engine, ID: "flags", Case: "systemd, the unit's flags edited between plan and apply", Apply: "refused as stale, nothing touched"}
 	booted(t, r, func(o *operator) {
-		o.harden(0, "plan", "daemon", "-o", o.file("bad.plan"))
+		o.harden(0, "plan", "daemon", "-o", o.file("old.plan"))
 		o.h.Exec(o.T, "sh", "-c", nextStart)
-		engine, file := o.h.PID(o.T), o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true")
-		out := o.harden(8, "apply", o.file("bad.plan"), "--yes")
-		if !strings.Contains(out, "would not start") {
-			o.Error("the refusal does not say why")
-		}
-		if got := o.h.Exec(o.T, "sh", "-c", "cat "+host.DaemonJSON+" 2>&1; true"); got != file || o.h.PID(o.T) != engine {
+		const show = "cat " + host.DaemonJSON + " 2>&1; true"
+		engine, file := o.h.PID(o.T), o.h.Exec(o.T, "sh", "-c", show)
+		o.harden(5, "apply", o.file("old.plan"), "--yes")
+		if got := o.h.Exec(o.T, "sh", "-c", show); got != file || o.h.PID(o.T) != engine {
 			o.Errorf("daemon.json was %s, is %s; engine process %d, was %d", file, got, o.h.PID(o.T), engine)
+		}
+	})
+}
+
+// The engine's own --validate judges a file and the flags of the next start; nothing is started for that.
+func TestEngineValidates(t *testing.T) {
+	r := row.Row{Table: row.Engine, ID: "validate", Case: "files and flags that the engine's own --validate refuses", Apply: "refused in the engine's words"}
+	here(t, r, func(o *operator) {
+		const exe = "/usr/sbin/dockerd"
+		if out, err := o.h.Command(o.Context(), exe, "--validate", "--config-file", host.DaemonJSON).CombinedOutput(); err != nil {
+			o.Fatalf("this engine has no --validate: %v: %s", err, out)
+		}
+		for _, tt := range []struct{ doc, flag, want string }{
+			{`{"live-restore": true, "log-level": "info", "icc": false}`, "--debug", ""},
+			{`{"no-such-key": 1}`, "--debug", "no-such-key"},
+			{`{"debug": "yes"}`, "--live-restore", "bool"},
+			{`{"log-level": "info"}`, "--log-level=warn", "log-level"},
+			{`{}`, "--dns=no-address", "no-address"},
+		} {
+			err := daemon.Validate(o.Context(), exe, []string{exe, tt.flag}, []byte(tt.doc))
+			var rejected *daemon.RejectedError
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &rejected) || !strings.Contains(err.Error(), tt.want)) {
+				o.Errorf("Validate(%s, %s) = %v, want %q", tt.doc, tt.flag, err, tt.want)
+			}
 		}
 	})
 }

@@ -141,3 +141,23 @@ func unfinished(o *operator) {
 	}
 	o.contains(out, "resume", "rollback")
 }
+
+// Nobody confirmed before the machine was restarted: the apply is rolled back without anybody's doing.
+func TestRebootBeforeConfirm(t *testing.T) {
+	r := row.Row{ID: "reboot-unconfirmed", Case: "apply --confirm, and a reboot before anybody confirmed", Apply: "rolled back after the boot by itself", Rollback: "equal"}
+	on(t, r, func(o *operator) {
+		services(o)
+		o.harden(0, "plan -o host.plan")
+		o.harden(0, "apply host.plan --yes --confirm 1h")
+		hardened(o)
+		reboot(o)
+		o.sh(`for i in $(seq 300); do
+	` + program + ` history | grep -q rolled-back && exit 0
+	sleep 2
+done
+exit 1`)
+		o.harden(0, "status")
+		up(o)
+		o.equal("before")
+	})
+}

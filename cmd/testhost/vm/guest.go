@@ -23,6 +23,7 @@ import (
 const (
 	bootTime  = 15 * time.Minute
 	shakeTime = 60 * time.Second
+	endTime   = 5 * time.Minute
 )
 
 // keys let this process into a machine and prove which machine it is.
@@ -108,7 +109,7 @@ func (m *Machine) reach(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if m.keeper.ProcessState != nil || ctx.Err() != nil {
+		if m.ended() || ctx.Err() != nil {
 			return fmt.Errorf("cannot reach the virtual machine: %w: %s", err, m.said())
 		}
 		select {
@@ -137,7 +138,8 @@ func (m *Machine) Run(ctx context.Context, in io.Reader, script string) (string,
 		return "", 0, fmt.Errorf("cannot run a program in the virtual machine: %w", err)
 	}
 	defer session.Close()
-	stop := context.AfterFunc(ctx, func() { session.Close() })
+	client := m.link.client
+	stop := context.AfterFunc(ctx, func() { client.Close() }) // a session alone would wait for the other side
 	defer stop()
 	var out bytes.Buffer
 	session.Stdin, session.Stdout, session.Stderr = in, &out, &out
@@ -146,6 +148,7 @@ func (m *Machine) Run(ctx context.Context, in io.Reader, script string) (string,
 	var exit *ssh.ExitError
 	switch {
 	case ctx.Err() != nil:
+		m.hangUp()
 		return text, 0, fmt.Errorf("cannot run a program in the virtual machine: %w", ctx.Err())
 	case errors.As(err, &exit) && exit.Signal() == "":
 		return text, exit.ExitStatus(), nil
@@ -191,8 +194,9 @@ func (m *Machine) Reboot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.must(ctx, nil, "systemctl --no-block reboot"); err != nil {
-		return err
+	// The connection may end before the answer comes.
+	if out, code, err := m.Run(ctx, nil, "systemctl --no-block reboot"); err == nil && code != 0 {
+		return fmt.Errorf("cannot reboot the virtual machine: exit status %d: %s", code, out)
 	}
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
@@ -201,8 +205,11 @@ func (m *Machine) Reboot(ctx context.Context) error {
 		if err := m.reach(ctx); err != nil {
 			return err
 		}
-		// Its old system may still answer while it shuts down.
-		if now, _, err := m.Run(ctx, nil, "cat /proc/sys/kernel/random/boot_id"); err == nil && now != boot {
+		// Its old system may still answer while it shuts down, or fall silent in the middle.
+		try, stop := context.WithTimeout(ctx, shakeTime)
+		now, code, err := m.Run(try, nil, "cat /proc/sys/kernel/random/boot_id")
+		stop()
+		if err == nil && code == 0 && now != boot {
 			return m.settled(ctx)
 		}
 		select {

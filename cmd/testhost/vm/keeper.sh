@@ -5,7 +5,11 @@
 dir=$1
 shift
 trap '' HUP INT TERM QUIT PIPE
-setpriv --pdeathsig KILL "$@" </dev/null >"$dir/qemu.log" 2>&1 3<&- &
+# The program dies with the shell around it, which writes down how it ended by itself.
+(
+  setpriv --pdeathsig KILL "$@" </dev/null >"$dir/qemu.log" 2>&1
+  echo $? >"$dir/ended"
+) 3<&- &
 machine=$!
 read -r _ <&3
 kill -KILL $machine 2>/dev/null

@@ -153,7 +153,7 @@ func ask(w io.Writer, r *bufio.Reader, command string, arguments any) (string, e
 	}
 }
 
-// save keeps the state of memory and disk, then ends the machine.
+// save keeps the state of memory and disk, then ends the machine, so that its disk is whole.
 func (m *Machine) save(ctx context.Context) error {
 	said, err := m.order(ctx, "human-monitor-command", map[string]string{"command-line": "savevm " + snapshot})
 	if err != nil {
@@ -162,7 +162,25 @@ func (m *Machine) save(ctx context.Context) error {
 	if said != "" {
 		return fmt.Errorf("cannot keep the state of the virtual machine: %s", said)
 	}
+	if _, err := m.order(ctx, "quit", nil); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	for !m.ended() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("cannot end the virtual machine: %w", ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 	return nil
+}
+
+// ended tells whether QEMU ended by itself.
+func (m *Machine) ended() bool {
+	_, err := os.Stat(filepath.Join(m.dir, "ended"))
+	return err == nil
 }
 
 // said is what QEMU and the machine's console have said last.

@@ -3,12 +3,14 @@ package vm
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestInitialFileSystemUnpacks(t *testing.T) {
@@ -150,5 +152,44 @@ func TestReplaceLeavesTheLinkedFileAlone(t *testing.T) {
 	}
 	if got, err := os.ReadFile(cached); err != nil || string(got) != "old" {
 		t.Errorf("the cached file holds %q, %v", got, err)
+	}
+}
+
+// The keeper notes how a program ended by itself, ends one that runs, and removes the files either way.
+func TestKeeper(t *testing.T) {
+	for _, tt := range []struct{ name, script, ended string }{
+		{"ends by itself", "echo said; exit 3", "3"},
+		{"runs", "echo said; exec sleep 600", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "state")
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			reading, writing, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			keeper := exec.Command("/bin/sh", "-c", keeperScript, "keeper", dir, "sh", "-c", tt.script)
+			keeper.ExtraFiles = []*os.File{reading}
+			if err := errors.Join(keeper.Start(), reading.Close()); err != nil {
+				t.Fatal(err)
+			}
+			m := &Machine{dir: dir, keeper: keeper, hold: writing}
+			for end := time.Now().Add(time.Minute); time.Now().Before(end) && (m.said() != "said" || tt.ended != "" && !m.ended()); {
+				time.Sleep(20 * time.Millisecond)
+			}
+			if m.said() != "said" || m.ended() != (tt.ended != "") {
+				t.Errorf("it said %q, ended %v", m.said(), m.ended())
+			}
+			for range 2 {
+				if err := m.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("its files are left")
+			}
+		})
 	}
 }

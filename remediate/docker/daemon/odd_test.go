@@ -85,8 +85,8 @@ func TestStartRefusedAfterForeignEdit(t *testing.T) {
 		t.Errorf("Undo = %v, want ErrDrifted", err)
 	}
 	r.expectFile("{\"icc\": fals")
-	if restored, err := p.undoIt(true); err != nil || restored.How != plan.Functional {
-		t.Errorf("forced Undo = %+v, %v", restored, err)
+	if restored, err := p.undoIt(true); err != nil || restored.How != plan.Exact || len(restored.Notes) != 1 {
+		t.Errorf("forced Undo = %+v, %v; want exact with one note", restored, err)
 	}
 	r.expect(before)
 }

@@ -287,8 +287,8 @@ func TestForcedUndoOfAnInvalidEdit(t *testing.T) {
 				r.Stop(t) // and nothing but the rollback starts it again
 			}
 			restored, err := p.undoIt(true)
-			if err != nil || restored.How != plan.Functional || len(restored.Notes) != 1 {
-				t.Fatalf("forced Undo = %+v, %v; want functional with one note", restored, err)
+			if err != nil || restored.How != plan.Exact || len(restored.Notes) != 1 {
+				t.Fatalf("forced Undo = %+v, %v; want exact with one note", restored, err)
 			}
 			r.expect(before)
 			r.expectSettled()

@@ -70,7 +70,8 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	for _, name := range f.gone {
 		out.Notes = append(out.Notes, fmt.Sprintf("container %q ran before and does not exist any more", name))
 	}
-	if len(out.Notes) > 0 {
+	// A file that was set aside is worth a word, and what is there now is exactly what was before.
+	if apart := found == foundInvalid && len(out.Notes) == 1; len(out.Notes) > 0 && !apart {
 		out.How = plan.Functional
 	}
 	return out, err

@@ -128,8 +128,12 @@ func (d *differ) hostnameAllowed() bool {
 	if ref, ok := strings.CutPrefix(d.now.HostConfig.text("NetworkMode"), "container:"); ok && len(ref) >= shortID && name == ref[:shortID] {
 		return true
 	}
+	mode := d.now.HostConfig.text("NetworkMode")
+	if provider, ok := strings.CutPrefix(mode, "container:"); ok && len(provider) > shortID && name == provider[:shortID] {
+		return true // it is the provider's, which may be another one than before
+	}
 	return name == d.now.short() || name == d.old.Config.text("Hostname") ||
-		d.now.HostConfig.text("NetworkMode") == "host" || d.now.HostConfig.text("UTSMode") == "host"
+		mode == "host" || d.now.HostConfig.text("UTSMode") == "host"
 }
 
 // process compares what will really be executed, which is how a lost entrypoint shows.

@@ -64,6 +64,28 @@ func TestDiffOfRebound(t *testing.T) {
 	}
 }
 
+// The host name in a borrowed network is the new provider's: what the engine made of its id.
+func TestHostNameOfRebound(t *testing.T) {
+	const now = "bbbbbbbbbbbbbbbbbbbb"
+	before := edited(t, Source{Container: json.RawMessage(`{"Id":"x","Name":"/guest","Config":{},"HostConfig":{}}`)}, map[string]string{
+		"Config.Hostname": `"aaaaaaaaaaaa"`, "HostConfig.NetworkMode": `"container:aaaaaaaaaaaaaaaaaaaa"`,
+	}).Container
+	req, err := Build(Source{Container: before, API: "1.41"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if req, err = req.Rebind([]Provider{{ID: "aaaaaaaaaaaaaaaaaaaa", Now: now}}); err != nil {
+		t.Fatal(err)
+	}
+	for hostname, want := range map[string]int{"bbbbbbbbbbbb": 0, "aaaaaaaaaaaa": 0, "": 1, "somebody": 1} {
+		after := `{"Id":"y","Name":"/guest","Config":{"Hostname":"` + hostname + `"},"HostConfig":{"NetworkMode":"container:` + now + `"}}`
+		got, err := Diff(before, json.RawMessage(after), req, "1.41")
+		if err != nil || len(got) != want {
+			t.Errorf("host name %q: %v, %v", hostname, got, err)
+		}
+	}
+}
+
 func TestSameLinks(t *testing.T) {
 	if !SameLinks([]string{"/a:/web/x", "/b:/web/b"}, []string{"/b:/other/b", "a:x"}) {
 		t.Error("the same links differ")

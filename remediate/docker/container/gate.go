@@ -168,15 +168,20 @@ func (x *swap) doubt(ctx context.Context) doubt {
 }
 
 // blame finds the container whose failure is the reason why one that is bound to it did not start; nil:
-// all of them are well.
+// all of them are well. The engine may learn of the end of a process a little late.
 func (x *swap) blame(ctx context.Context) error {
-	for _, b := range x.rec.Binds {
-		p := x.provider(b)
-		if p == nil || !p.rec.Running || p.refresh(ctx, p.new.ID) != nil {
-			continue
+	for end := time.Now().Add(readTime); time.Now().Before(end); time.Sleep(pollEvery) {
+		for _, b := range x.rec.Binds {
+			p := x.provider(b)
+			if p == nil || !p.rec.Running || p.refresh(ctx, p.new.ID) != nil {
+				continue
+			}
+			if broken := p.broken(p.new.State.StartedAt, p.began); broken != "" {
+				return cmp.Or(p.blame(ctx), p.failure(ctx, broken))
+			}
 		}
-		if broken := p.broken(p.new.State.StartedAt, p.began); broken != "" {
-			return cmp.Or(p.blame(ctx), p.failure(ctx, broken))
+		if len(x.rec.Binds) == 0 {
+			return nil
 		}
 	}
 	return nil

@@ -215,13 +215,16 @@ func TestGroupOrder(t *testing.T) {
 	// What somebody did since to a container that was only started again is nobody's business here.
 	rec = done(t, r, step)
 	h.Docker(t, "rename", "app", "application")
-	h.Docker(t, "update", "--restart", "always", "application")
+	h.Docker(t, "update", "--restart", "on-failure:7", "application")
 	h.Docker(t, "rm", "-f", "web")
 	out := undone(t, r, step, rec)
 	if out.How != plan.Exact || len(out.Notes) != 1 || !strings.HasPrefix(out.Notes[0], "web: it no longer exists") {
 		t.Errorf("Undo: %+v", out)
 	}
 	order(t, h, "db", "application")
+	if p := look(t, h, "application").HostConfig.RestartPolicy; p.Name != "on-failure" || p.MaximumRetryCount != 7 {
+		t.Errorf("its restart policy became %+v", p)
+	}
 	if db := look(t, h, "db"); db.ID != was[0].c.ID || !db.State.Running || len(containers(t, h)) != 2 {
 		t.Errorf("after undo:\n%s", list(t, h))
 	}

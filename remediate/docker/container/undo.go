@@ -204,7 +204,7 @@ func (b *back) carry(context.Context) error {
 		return b.carryUseless()
 	}
 	if b.new == nil {
-		if b.rebuilt && !b.rec.Written.Clean() {
+		if b.rebuilt && !b.rec.Written.Clean() && b.old.name() != b.rec.Name { // else an earlier Undo has carried it
 			b.said = append(b.said, "what was in its writable layer is lost: both containers had been removed")
 		}
 		return nil

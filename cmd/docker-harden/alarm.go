@@ -113,7 +113,8 @@ func (t alarm) timer(gen *journal.Generation) (host.Timer, error) {
 	if err != nil {
 		return host.Timer{}, fmt.Errorf("internal error: cannot encode what the timer is to do: %w", err)
 	}
-	name := strconv.Itoa(gen.N)
+	number := strconv.Itoa(gen.N)
+	name := number
 	if state != defaultState { // another may wait there at the same time
 		sum := sha256.Sum256([]byte(state))
 		name += "-" + hex.EncodeToString(sum[:4])
@@ -126,7 +127,7 @@ func (t alarm) timer(gen *journal.Generation) (host.Timer, error) {
 		Name: name, Dir: filepath.Join(dir, alarmDir), Program: "/proc/self/exe", As: program,
 		Files: map[string][]byte{alarmFile: data},
 		Try:   []string{"version"},
-		Args:  []string{"rollback", name[:len(strconv.Itoa(gen.N))], "--unconfirmed", "--state-dir=" + state},
+		Args:  []string{"rollback", number, "--unconfirmed", "--state-dir=" + state},
 		Env:   env, Log: filepath.Join(dir, alarmLog), After: t.unit,
 		Why: fmt.Sprintf("docker-harden: roll generation %d back unless it is confirmed", gen.N),
 	}, nil

@@ -27,6 +27,8 @@ type app struct {
 	plugin bool
 	// jsonErrors: whoever reads stderr reads lines of JSON.
 	jsonErrors bool
+	// clients are the ways to engines that were opened, to be closed at the end.
+	clients []io.Closer
 }
 
 // run is the whole program: it understands args, does what they ask, and returns the exit status.
@@ -38,7 +40,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return a.report(ctx, err)
 	}
 	defer hangUp()
+	defer a.close()
 	return a.report(ctx, a.main(ctx, args))
+}
+
+// close gives back the connections to engines.
+func (a *app) close() {
+	for _, c := range a.clients {
+		_ = c.Close()
+	}
 }
 
 // main understands args and runs a command.

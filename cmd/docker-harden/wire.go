@@ -43,6 +43,7 @@ func (a *app) connect(c *cli.Context) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.clients = append(a.clients, cl)
 	if c.Bool("debug") {
 		a.say("engine: %s", clean(withoutPassword(e.Host)))
 	}

@@ -130,13 +130,29 @@ func (c *collector) ask(ctx context.Context) error {
 	return nil
 }
 
+// distinct refuses a list in which containers cannot be told apart.
+func distinct(list []container.Summary) error {
+	seen := make(map[string]bool, len(list))
+	for _, s := range list {
+		if s.ID == "" || seen[s.ID] {
+			return fmt.Errorf("the engine's answer has a container without an id, or %q twice", s.ID)
+		}
+		seen[s.ID] = true
+	}
+	return nil
+}
+
 // start asks for the containers and reads the engine's process and files.
 func (c *collector) start(ctx context.Context) error {
 	var bridgeErr error
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		c.answers.bridge, bridgeErr = readBridge(groupCtx, c.reader)
-		if c.list, err = c.listed(groupCtx); err != nil {
+		c.list, err = c.listed(groupCtx)
+		if err == nil {
+			err = distinct(c.list)
+		}
+		if err != nil {
 			return fmt.Errorf("cannot list containers: %w", err)
 		}
 		return nil

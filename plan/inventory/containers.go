@@ -45,7 +45,7 @@ func (c *collector) containers(ctx context.Context) error {
 // ownName is a container's own name: the list also has the names other containers link it by.
 func ownName(summary container.Summary) string {
 	for _, name := range summary.Names {
-		if name = strings.TrimPrefix(name, "/"); !strings.Contains(name, "/") {
+		if name = strings.TrimPrefix(name, "/"); name != "" && !strings.Contains(name, "/") {
 			return name
 		}
 	}
@@ -54,7 +54,12 @@ func ownName(summary container.Summary) string {
 
 // inspect asks the engine for one container. The error is that of the context only.
 func (c *collector) inspect(ctx context.Context, w *wire, o *observed) error {
+	listed := o.container.ID
 	err := c.read(ctx, w, o)
+	if err == nil && (o.container.ID != listed || o.container.Name == "") {
+		err = fmt.Errorf("the engine's answer is about another container (%.12q) or has no name", o.container.ID)
+		o.container = Container{ID: listed, Name: listed}
+	}
 	if stop := canceled(ctx, err); stop != nil {
 		return stop
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"docker-harden/cmd/testhost/host"
+	"docker-harden/cmd/testhost/leak"
 )
 
 // TestMain runs the tests inside an isolated Docker host. The test binary is the tool itself where
@@ -15,7 +16,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	host.Main(m)
+	host.Main(leak.Checked(m, leak.Engines()))
 }
 
 // binary makes a directory in which the tool is found by its name.

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"docker-harden/cmd/testhost/leak"
 	"docker-harden/plan/inventory"
 )
 
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 	if how := os.Getenv(asEngine); how != "" {
 		os.Exit(playEngine(how))
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Checked(m, leak.Engines()).Run())
 }
 
 func playEngine(how string) int {

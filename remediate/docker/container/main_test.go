@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"docker-harden/cmd/testhost/host"
+	"docker-harden/cmd/testhost/leak"
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container/body"
 )
 
-func TestMain(m *testing.M) { host.Main(m) }
+func TestMain(m *testing.M) { host.Main(leak.Checked(m)) }
 
 // fast are options under which a healthy container passes the gate in an instant.
 func fast() Options {

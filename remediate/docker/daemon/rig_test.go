@@ -14,13 +14,14 @@ import (
 
 	"docker-harden/cmd/reliability/row"
 	testhost "docker-harden/cmd/testhost/host"
+	"docker-harden/cmd/testhost/leak"
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 	"docker-harden/remediate/host"
 )
 
-func TestMain(m *testing.M) { testhost.Main(m) }
+func TestMain(m *testing.M) { testhost.Main(leak.Checked(m, leak.Engines())) }
 
 // record says which numbered case a test proves.
 func record(t *testing.T, id, what, apply, rollback string) {

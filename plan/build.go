@@ -145,6 +145,9 @@ func merge(steps map[Resource]*Step, f *Finding) error {
 			return fmt.Errorf("internal error: cannot merge %s of %s: %w", c.Path, step.ID, err)
 		}
 	}
+	if f.WritableLayer == LayerRefuse {
+		step.WritableLayer = LayerRefuse
+	}
 	if f.Risk.Level.Rank() > step.Risk.Level.Rank() {
 		step.Risk.Level = f.Risk.Level
 	}

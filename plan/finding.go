@@ -40,6 +40,8 @@ type Finding struct {
 	// Downtime is the estimated time in seconds during which the resource's service is away, for recreates.
 	Downtime  float64    `json:"downtime_seconds,omitempty"`
 	Exception *Exception `json:"exception,omitempty"`
+	// WritableLayer is what a recreate does with files in the writable layer; see [Step.WritableLayer].
+	WritableLayer string `json:"writable_layer,omitempty"`
 }
 
 // Evidence is one fact a verdict rests on.

@@ -256,6 +256,7 @@ func (g *grouper) take(step *Step, r Resource, actions map[Resource]Action) (Mem
 func (g *grouper) fold(step *Step, m *Member, own *Step) {
 	delete(g.steps, m.Resource)
 	m.Changes, m.Controls, m.Sees, m.Basis = own.Changes, own.Controls, own.Sees, own.Basis
+	m.WritableLayer = own.WritableLayer
 	step.Risk = joinRisk(step.Risk, own.Risk, m.Resource.Name)
 	step.Effect.Downtime += own.Effect.Downtime
 	if b := g.bound[m.Resource]; own.Kind != KindRecreate {

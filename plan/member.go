@@ -62,8 +62,10 @@ type Member struct {
 	// Reversibility is that of taking it along, besides its changes.
 	Reversibility Reversibility `json:"reversibility"`
 	ReverseNote   string        `json:"reverse_note,omitempty"`
-	Sees          Fingerprint   `json:"sees"`
-	Basis         Basis         `json:"basis"`
+	// WritableLayer is as in [Step.WritableLayer].
+	WritableLayer string      `json:"writable_layer,omitempty"`
+	Sees          Fingerprint `json:"sees"`
+	Basis         Basis       `json:"basis"`
 }
 
 // Parts are all containers of a step in the order in which they are started: its own one first, which
@@ -71,7 +73,7 @@ type Member struct {
 func (s Step) Parts() []Member {
 	own := Member{
 		Resource: s.Resource, Changes: s.Changes, Controls: s.Controls, Notes: s.Notes,
-		Reversibility: Exact, Sees: s.Sees, Basis: s.Basis,
+		Reversibility: Exact, WritableLayer: s.WritableLayer, Sees: s.Sees, Basis: s.Basis,
 	}
 	if s.Kind == KindRecreate {
 		own.Action = ActionRecreate

@@ -18,11 +18,20 @@ type Step struct {
 	Effect Effect   `json:"effect"`
 	Risk   Risk     `json:"risk"`
 	Notes  []string `json:"notes,omitempty"`
+	// WritableLayer is [LayerRefuse] when a recreate must not be made while the container has files in
+	// its writable layer, also when they came after the plan. Empty: they are carried over.
+	WritableLayer string `json:"writable_layer,omitempty"`
 	// Sees is the fingerprint the step was planned on; another one now means the step is stale.
 	Sees Fingerprint `json:"sees"`
 	// Basis is what Sees was made from, so that staleness can be explained field by field.
 	Basis Basis `json:"basis"`
 }
+
+// What a recreate does with files in the container's writable layer. They are never dropped.
+const (
+	LayerCarry  = "carry"
+	LayerRefuse = "refuse"
+)
 
 // Effect is what people notice while the step runs.
 type Effect struct {

@@ -169,7 +169,7 @@ func Bound(h *inventory.Host, findings []plan.Finding) []plan.Bound {
 		}
 		price := plan.Finding{Resource: c.Resource()}
 		if c.Layer != nil {
-			priceRecreate(c, &price)
+			priceRecreate(h, c, &price)
 		}
 		one.Risk, one.Notes, one.Downtime = price.Risk, price.Notes, price.Downtime
 		if c.Owner.Kind == inventory.OwnedByCompose {
@@ -179,6 +179,8 @@ func Bound(h *inventory.Host, findings []plan.Finding) []plan.Bound {
 			optOut(c, &price)
 			one.Keeps = price.Changes
 		}
+		said, _ := defaultsTaken(h, c)
+		one.Keeps = append(one.Keeps, said...)
 		out = append(out, one)
 	}
 	return out

@@ -21,7 +21,7 @@ import (
 // A change that cannot be made on this host, whatever its control, is taken out of the finding and
 // the reason put into Blocked (see the files recreate.go, owner.go and engine.go).
 // A container that is recreated keeps what no finding speaks of, against the engine's defaults
-// (privileges.go).
+// (privileges.go), or the finding says what it takes from them (defaults.go).
 func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []plan.Finding {
 	s := newSettings(p, controls)
 	findings := hostVerdicts(h, s, now)
@@ -38,9 +38,10 @@ func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now tim
 		containerVerdicts(findings[ends[i]-s.count(c.Name):ends[i]], h, c, s, now)
 	})
 	inOrder(findings)
-	guardContainers(h, findings)
+	guardContainers(h, p, findings)
 	guardEngine(h, findings)
 	keepPrivileges(h, findings)
+	sayDefaults(h, findings)
 	return findings
 }
 
@@ -259,7 +260,7 @@ func block(f *plan.Finding, reason string) {
 	if f.Blocked != "" {
 		reason = f.Blocked + "; " + reason
 	}
-	f.Blocked, f.Changes, f.Risk, f.Notes, f.Downtime = reason, nil, plan.Risk{}, nil, 0
+	f.Blocked, f.Changes, f.Risk, f.Notes, f.Downtime, f.WritableLayer = reason, nil, plan.Risk{}, nil, 0, ""
 }
 
 // changes reports whether a finding would change something in one of the given ways; without a

@@ -9,6 +9,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/plan/owner"
+	"docker-harden/plan/profile"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 )
 
 // guardContainers takes out changes of containers that must not be made and adds what a recreate costs.
-func guardContainers(h *inventory.Host, findings []plan.Finding) {
+func guardContainers(h *inventory.Host, p *profile.Profile, findings []plan.Finding) {
 	containers := make(map[string]*inventory.Container, len(h.Containers))
 	for i := range h.Containers {
 		containers[h.Containers[i].ID] = &h.Containers[i]
@@ -33,18 +34,22 @@ func guardContainers(h *inventory.Host, findings []plan.Finding) {
 		if c == nil || f.Resource.Kind != plan.ResourceContainer || !changes(f) {
 			continue
 		}
+		rules := p.RecreateOf(c.Name)
 		reasons := changeBlocks(h, c)
 		if reason := owner.Reason(c, f.Changes); len(reasons) == 0 && reason != "" {
 			reasons, f.Wanted = []string{reason}, f.Changes
 		}
 		if len(reasons) == 0 && changes(f, plan.KindRecreate) {
-			reasons = append(recreateBlocks(h, c), bonds.blocks(c)...)
+			reasons = append(recreateBlocks(h, p, c), bonds.blocks(p, c)...)
 		}
 		switch {
 		case len(reasons) > 0:
 			block(f, strings.Join(reasons, "; "))
 		case changes(f, plan.KindRecreate):
-			priceRecreate(c, f)
+			if rules.WritableLayer == plan.LayerRefuse {
+				f.WritableLayer = plan.LayerRefuse // the files may come after the plan
+			}
+			priceRecreate(h, c, f)
 		case c.Owner.Kind == inventory.OwnedByCompose:
 			f.Notes = append(f.Notes, composeReason(c))
 		}
@@ -64,7 +69,7 @@ func changeBlocks(h *inventory.Host, c *inventory.Container) []string {
 
 // recreateBlocks lists every reason why a container cannot be replaced by a new one without losing
 // something.
-func recreateBlocks(h *inventory.Host, c *inventory.Container) []string {
+func recreateBlocks(h *inventory.Host, p *profile.Profile, c *inventory.Container) []string {
 	var reasons []string
 	add := func(when bool, format string, args ...any) {
 		if when {
@@ -87,8 +92,12 @@ func recreateBlocks(h *inventory.Host, c *inventory.Container) []string {
 		file, seen := h.Files[m.Source]
 		add(m.Type == "bind" && seen && !file.Exists, "its bind source %s is missing on the host: the engine would make an empty directory", m.Source)
 	}
-	if reason := layerBlocks(h, c); reason != "" {
-		add(true, "%s", reason)
+	for _, source := range c.Replaced {
+		add(true, "%s was replaced on the host since it started, and it still uses the old one; restart it, then plan again", source)
+	}
+	_, hidden := defaultsTaken(h, c)
+	for _, reason := range []string{layerBlocks(h, c), unwantedLayer(c, p.RecreateOf(c.Name)), hidden} {
+		add(reason != "", "%s", reason)
 	}
 	add(runsThisTool(c), "%s", endsWork)
 	return reasons
@@ -102,7 +111,7 @@ func runsThisTool(c *inventory.Container) bool {
 
 // blocks says why a container cannot be recreated together with those that it is bound to and those
 // that are bound to it.
-func (b *bonds) blocks(c *inventory.Container) []string {
+func (b *bonds) blocks(p *profile.Profile, c *inventory.Container) []string {
 	var reasons []string
 	if ref := b.lost[c]; ref != "" {
 		reasons = append(reasons, fmt.Sprintf("it shares a namespace of container %.12s, which does not exist any more", ref))
@@ -113,7 +122,7 @@ func (b *bonds) blocks(c *inventory.Container) []string {
 		}
 	}
 	for _, one := range b.taken(c) {
-		why := takenBlocks(b.host, one)
+		why := takenBlocks(b.host, p, one)
 		if len(why) == 0 {
 			continue
 		}
@@ -131,7 +140,7 @@ func (b *bonds) blocks(c *inventory.Container) []string {
 }
 
 // takenBlocks says why a container cannot be taken along.
-func takenBlocks(h *inventory.Host, one bond) []string {
+func takenBlocks(h *inventory.Host, p *profile.Profile, one bond) []string {
 	c := one.from
 	if k := c.Owner.Kind; k != inventory.OwnedByNobody && k != inventory.OwnedByCompose {
 		return []string{fmt.Sprintf("it is owned by %s %s", k, c.Owner.Name)}
@@ -145,7 +154,7 @@ func takenBlocks(h *inventory.Host, one bond) []string {
 	case one.Remade && in.State.Status == "exited":
 		return []string{"it has exited, and could not start again without the present container; remove it or start it, then plan again"}
 	case one.Remade:
-		return recreateBlocks(h, c)
+		return recreateBlocks(h, p, c)
 	case in.HostConfig.AutoRemove:
 		return []string{"it was started with --rm: stopping it removes it and its anonymous volumes"}
 	case in.State.Restarting:
@@ -186,11 +195,20 @@ func layerBlocks(h *inventory.Host, c *inventory.Container) string {
 		return ""
 	case driver != "overlay2":
 		return fmt.Sprintf("%s in the writable layer cannot be carried over with storage driver %s", layerFiles(c.Layer), driver)
-	case c.Owner.Kind == inventory.OwnedByCompose:
+	case c.Owner.Kind == inventory.OwnedByCompose && !inventory.OnlySecrets(c.Layer.Paths, c.Layer.Files):
 		return fmt.Sprintf("%s in the writable layer (%s) would be lost at the next docker compose up; put the setting in the compose file of %s and run docker compose up yourself",
 			layerFiles(c.Layer), layerPaths(c.Layer), c.Owner.Name)
 	}
 	return ""
+}
+
+// unwantedLayer says that the profile does not want the files of the writable layer carried over.
+func unwantedLayer(c *inventory.Container, rules profile.Recreate) string {
+	if rules.WritableLayer != plan.LayerRefuse || c.Layer == nil || c.Layer.Files == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s in the writable layer (%s) and the profile says writable_layer: refuse; put them into a volume or the image, or say carry",
+		layerFiles(c.Layer), layerPaths(c.Layer))
 }
 
 func storageDriver(h *inventory.Host, c *inventory.Container) string {
@@ -207,7 +225,7 @@ func runtimeGone(h *inventory.Host, name string) bool {
 }
 
 // priceRecreate adds what a recreate of this container costs and risks.
-func priceRecreate(c *inventory.Container, f *plan.Finding) {
+func priceRecreate(h *inventory.Host, c *inventory.Container, f *plan.Finding) {
 	in := &c.Inspect
 	if c.Layer.Files > 0 {
 		f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("%s in the writable layer carried over: %s", layerFiles(c.Layer), layerPaths(c.Layer)))
@@ -225,9 +243,14 @@ func priceRecreate(c *inventory.Container, f *plan.Finding) {
 	} else if in.HostConfig.PublishAllPorts {
 		f.Notes = append(f.Notes, "its ports are published on host ports that the engine picks, which will be others")
 	}
+	if ranges := rangePorts(c); len(ranges) > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("published on the next free port of a range, which may be another one: %s", strings.Join(ranges, ", ")))
+	}
+	f.Notes = append(f.Notes, drifted(h, c)...)
 	if !c.Running() {
 		return
 	}
+	f.Notes = append(f.Notes, listeners(c)...)
 	f.Downtime = recreateDowntime
 	if timeout := in.Config.StopTimeout; timeout != nil && *timeout > defaultStopTimeout {
 		f.Notes = append(f.Notes, fmt.Sprintf("it may take up to %d s to stop (its own stop timeout)", *timeout))
@@ -267,16 +290,4 @@ func plainName(s string) string {
 		return quoted
 	}
 	return s
-}
-
-// ephemeralPorts are the published ports whose host port the engine picked.
-func ephemeralPorts(c *inventory.Container) []string {
-	var out []string
-	for port, bindings := range c.Inspect.HostConfig.PortBindings {
-		if slices.ContainsFunc(bindings, func(b inventory.Port) bool { return b.HostPort == "" || b.HostPort == "0" }) {
-			out = append(out, port)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

@@ -78,16 +78,20 @@ type hierarchy struct {
 // hierarchies are the mounted cgroup file systems by controller; "" is cgroup v2.
 type hierarchies map[string]hierarchy
 
-// hierarchies reads where cgroups are mounted, as the host below the root sees it.
-func (r hostRoot) hierarchies() (hierarchies, error) {
-	name := "/proc/self/mountinfo"
+// mountTable is the file with what is mounted on the host, as this process opens it.
+func (r hostRoot) mountTable() string {
 	switch {
 	case r.holder() != 0:
-		name = path.Join("/proc", strconv.Itoa(r.holder()), "mountinfo")
+		return path.Join("/proc", strconv.Itoa(r.holder()), "mountinfo")
 	case r != "":
-		name = r.join("/proc/1/mountinfo")
+		return r.join("/proc/1/mountinfo")
 	}
-	data, err := readLimited(name, maxProcFile)
+	return "/proc/self/mountinfo"
+}
+
+// hierarchies reads where cgroups are mounted, as the host below the root sees it.
+func (r hostRoot) hierarchies() (hierarchies, error) {
+	data, err := readLimited(r.mountTable(), maxProcFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the mount table: %w", cause(err))
 	}

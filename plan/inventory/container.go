@@ -28,6 +28,11 @@ type Container struct {
 	// Layer is what was written into the writable layer; nil when it could not be read.
 	Layer        *Layer `json:"layer,omitempty"`
 	LayerProblem string `json:"layer_problem,omitempty"`
+	// Replaced are the sources of bind mounts that are another file or directory on the host now than
+	// the one the running container uses. Sockets are not among them: a server makes its own anew.
+	Replaced []string `json:"replaced,omitempty"`
+	// Submounts are the sources of read-only bind mounts below which the host has other file systems.
+	Submounts []string `json:"submounts,omitempty"`
 	// Problem says why the container could not be inspected; then only ID and Name are set.
 	Problem string `json:"problem,omitempty"`
 }
@@ -187,6 +192,9 @@ type Proc struct {
 	PidsLimit   *int64 `json:"pids_limit"`
 	CPUShares   *int64 `json:"cpu_shares"` // cgroup v1 cpu.shares, or the v2 weight converted to shares
 	AppArmor    string `json:"apparmor,omitempty"`
+	// Ulimits are those of the first process by name, as "soft:hard" with -1 for none; only the limits
+	// that the container was given, or took from the engine, are looked at.
+	Ulimits map[string]string `json:"ulimits,omitempty"`
 }
 
 // Executable is the file a container starts with, found inside the container as the runtime finds

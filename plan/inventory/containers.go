@@ -123,6 +123,9 @@ func (c *collector) observe(o *observed) {
 		x.ProcProblem = ended(err)
 	} else {
 		x.Proc.Entry = c.proc.entry(pid, &x.Inspect, o.search)
+		if names := x.Made().UlimitNames; len(names) > 0 {
+			x.Proc.Ulimits = c.root.ulimits(pid, names)
+		}
 	}
 	if o.meter, err = c.proc.newMeter(groups); err == nil {
 		err = o.meter.sample(time.Now())

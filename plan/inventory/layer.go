@@ -199,3 +199,16 @@ func (w *layerWalk) count(name string, entry layerEntry) {
 		w.layer.Paths = append(w.layer.Paths, name)
 	}
 }
+
+// OnlySecrets reports whether all that was written is below /run/secrets, where Docker Compose itself
+// puts the secrets of each container it makes: those are not lost at the next docker compose up.
+// paths may be the first of files only, and then it cannot be told.
+func OnlySecrets(paths []string, files int64) bool {
+	const secrets = "/run/secrets"
+	return int64(len(paths)) >= files && !slices.ContainsFunc(paths, func(p string) bool {
+		return p != "/run" && p != secrets && !strings.HasPrefix(p, secrets+"/") || strings.HasSuffix(p, deleted)
+	})
+}
+
+// deleted ends the path of a file of the image that the container deleted, where that is told.
+const deleted = " (deleted)"

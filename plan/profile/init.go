@@ -2,9 +2,12 @@ package profile
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
+
+	"docker-harden/plan"
 )
 
 // ControlDoc is what [Init] writes about a control.
@@ -36,7 +39,7 @@ func initFrom(w io.Writer, from, dir string, docs []ControlDoc) error {
 	for _, doc := range docs {
 		initControl(&b, parent, doc)
 	}
-	b.WriteString(initTail)
+	fmt.Fprintf(&b, initTail, cmp.Or(parent.Recreate.WritableLayer, plan.LayerCarry))
 	_, err = b.WriteTo(w)
 	return err
 }
@@ -57,12 +60,18 @@ controls:
 `
 
 const initTail = `
+# How containers are recreated. Files that were written into a container and not into a volume are in its writable layer:
+# carry copies them into the new container, refuse leaves such a container as it is and says so. They are never dropped.
+recreate:
+# writable_layer: %s
+
 # Other parameters, or no judgement, for single containers. match is a pattern of container names; later entries win.
 containers:
 # - match: "shop-*"
 #   controls:
 #     docker/capabilities: {params: {keep: [NET_RAW]}}
 #     docker/pids-limit: off
+#   recreate: {writable_layer: refuse}
 
 # Accepted risks. They need a reason and an owner; after the last day (UTC) the finding fails again.
 exceptions:

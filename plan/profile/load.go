@@ -36,7 +36,7 @@ func (l *loader) load(data []byte, source string) (*Profile, error) {
 		return nil, err
 	}
 	d := &decoder{source: source, catalog: l.catalog}
-	top := d.fields(body, "a profile", "format", "name", "description", "extends", "controls", "containers", "exceptions")
+	top := d.fields(body, "a profile", "format", "name", "description", "extends", "controls", "recreate", "containers", "exceptions")
 	if top == nil {
 		return nil, join(source, d.errs)
 	}
@@ -53,6 +53,9 @@ func (l *loader) load(data []byte, source string) (*Profile, error) {
 		l.extend(d, p, n)
 	}
 	d.controls(p, top["controls"])
+	if r := d.recreate(top["recreate"]); r.WritableLayer != "" {
+		p.Recreate = r
+	}
 	known := len(d.errs) == 0 // else the list of controls may lack some, and what follows would mislead
 	d.containers(p, top["containers"], known)
 	d.exceptions(p, top["exceptions"])
@@ -107,6 +110,7 @@ func (l *loader) extend(d *decoder, p *Profile, n ast.Node) {
 	for id, setting := range parent.Controls {
 		p.Controls[id] = Setting{Params: setting.Params}
 	}
+	p.Recreate = parent.Recreate
 	p.Overrides = slices.Clone(parent.Overrides)
 	p.Exceptions = slices.Clone(parent.Exceptions)
 	both := sha256.Sum256([]byte(p.SHA256 + parent.SHA256))

@@ -3,9 +3,7 @@
 // There is no API promise before v1.
 package profile
 
-import (
-	"time"
-)
+import "time"
 
 // Format is the format version of profile files.
 const Format = "docker-harden/profile/v1"
@@ -18,6 +16,8 @@ type Profile struct {
 	SHA256      string // hex, of the file's bytes; with extends, of this and the parent's digest
 	// Controls that are on, by id.
 	Controls map[string]Setting
+	// Recreate says how containers are recreated, whatever control asks for it.
+	Recreate Recreate
 	// Overrides for single containers, in the order of the file; later ones win.
 	Overrides []Override
 	// Exceptions in the order of the file.
@@ -34,7 +34,15 @@ type Setting struct {
 type Override struct {
 	Match    string // path.Match glob over container names
 	Controls map[string]OverrideSetting
+	Recreate Recreate // empty members leave the profile's
 	Line     int
+}
+
+// Recreate is how a container is recreated.
+type Recreate struct {
+	// WritableLayer is what becomes of files that were written into the container and not into a volume:
+	// [plan.LayerCarry] (also when empty) or [plan.LayerRefuse].
+	WritableLayer string
 }
 
 // OverrideSetting replaces single parameters, or turns a control off for the matched containers.

@@ -47,6 +47,24 @@ func (p *Profile) override(params Params, control, container string) bool {
 	return on
 }
 
+// RecreateOf gives how a container is recreated: what the profile says, then every override that
+// matches, in order.
+func (p *Profile) RecreateOf(container string) Recreate {
+	r := p.Recreate
+	for _, o := range p.Overrides {
+		if ok, err := path.Match(o.Match, container); err != nil || !ok {
+			continue // Load has refused malformed patterns
+		}
+		if o.Recreate.WritableLayer != "" {
+			r.WritableLayer = o.Recreate.WritableLayer
+		}
+	}
+	if r.WritableLayer == "" {
+		r.WritableLayer = plan.LayerCarry
+	}
+	return r
+}
+
 // ExceptionFor finds the exception that covers a control on a resource: the first that matches and
 // has not expired; else the first that matches, with expired true; else nil.
 func (p *Profile) ExceptionFor(control string, r plan.Resource, now time.Time) (e *Exception, expired bool) {

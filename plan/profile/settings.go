@@ -87,7 +87,7 @@ func (d *decoder) setting(e entry, id string) (off bool, params Params, ok bool)
 // containers reads the overrides for single containers.
 func (d *decoder) containers(p *Profile, n ast.Node, known bool) {
 	for _, item := range d.items(n, "containers") {
-		fields := d.fields(item, "an entry of containers", "match", "controls")
+		fields := d.fields(item, "an entry of containers", "match", "controls", "recreate")
 		if fields == nil {
 			continue
 		}
@@ -98,8 +98,11 @@ func (d *decoder) containers(p *Profile, n ast.Node, known bool) {
 		if strings.Contains(o.Match, "/") {
 			d.errorf(fields["match"], "%q cannot match: a container name has no slash; write the bare name or pattern", o.Match)
 		}
+		if n, has := fields["recreate"]; has {
+			o.Recreate = d.recreate(n)
+		}
 		list, has := fields["controls"]
-		if !has {
+		if !has && fields["recreate"] == nil {
 			d.errorf(item, "%q is missing", "controls")
 			continue
 		}
@@ -111,6 +114,17 @@ func (d *decoder) containers(p *Profile, n ast.Node, known bool) {
 		}
 		p.Overrides = append(p.Overrides, o)
 	}
+}
+
+// recreate reads the section that says how containers are recreated.
+func (d *decoder) recreate(n ast.Node) (r Recreate) {
+	if _, null := n.(*ast.NullNode); n == nil || null {
+		return r // everything below the key is commented out
+	}
+	if at, has := d.fields(n, "recreate", "writable_layer")["writable_layer"]; has {
+		r.WritableLayer, _ = d.choice(at, Param{Name: "writable_layer", Choices: []string{plan.LayerCarry, plan.LayerRefuse}})
+	}
+	return r
 }
 
 // exceptions reads the accepted risks.

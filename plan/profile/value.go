@@ -109,14 +109,14 @@ func (d *decoder) size(n ast.Node, spec Param) (any, bool) {
 	return v, d.within(n, spec, float64(v))
 }
 
-func (d *decoder) choice(n ast.Node, spec Param) (any, bool) {
+func (d *decoder) choice(n ast.Node, spec Param) (string, bool) {
 	text, ok := d.text(n, spec.Name)
 	if !ok {
-		return nil, false
+		return "", false
 	}
 	if !slices.Contains(spec.Choices, text) {
 		d.errorf(n, "%s", unknown("value of "+spec.Name, text, spec.Choices))
-		return nil, false
+		return "", false
 	}
 	return text, true
 }

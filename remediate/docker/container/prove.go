@@ -83,7 +83,7 @@ func (b *back) asBefore(ctx context.Context, c *state) error {
 // been found in its place.
 func (b *back) alike(c *state, req *body.Request) error {
 	if !b.rec.Restart {
-		return alike(b.rec.Inspect, c.raw, req, b.a.version)
+		return alike(b.rec.Inspect, c.raw, inheriting(req), b.a.version)
 	}
 	if moved := b.moved(c, nil); len(moved) > 0 {
 		return errors.New(strings.Join(moved, "; "))
@@ -172,4 +172,27 @@ func (b *back) inherited() []string {
 		return nil
 	}
 	return []string{"it has no-new-privileges from the engine's default, which the removed container may not have had"}
+}
+
+// inheriting is a request, nil for none, whose container may have taken log options and limits from
+// defaults that the engine was given since: it adds them to every container that it makes or starts.
+func inheriting(req *body.Request) *body.Request {
+	var r body.Request
+	if req != nil {
+		r = *req
+	}
+	r.Inherits = true
+	return &r
+}
+
+// taken names what the container in the old place took so.
+func (b *back) taken() string {
+	if b.old == nil || b.rec.Restart {
+		return ""
+	}
+	names, err := body.Inherited(b.rec.Inspect, b.old.raw)
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it has %s from the engine's defaults, which were given to the engine since", clean(strings.Join(names, ", "), maxMessage))
 }

@@ -83,6 +83,10 @@ func (r *Recreator) prepare(ctx context.Context, a *api, c *state, part plan.Mem
 	if err := r.requests(ctx, a, c, part.Changes, rec); err != nil {
 		return nil, err
 	}
+	if part.WritableLayer == plan.LayerRefuse && !rec.Written.Clean() {
+		return nil, refused("%d files in the writable layer of %s (first %s), and the profile says writable_layer: refuse",
+			rec.Written.Files, rec.Name, clean(rec.Written.Paths[0], maxMessage))
+	}
 	for _, name := range []string{rec.TempNew, rec.TempOld} {
 		taken, err := a.named(ctx, name)
 		if err != nil {
@@ -170,7 +174,7 @@ func (r *Recreator) layer(ctx context.Context, a *api, old *state, rec *record) 
 	if rec.Written.Clean() {
 		return nil
 	}
-	if rec.Compose {
+	if rec.Compose && !inventory.OnlySecrets(rec.Written.Paths, rec.Written.Files) {
 		return refused("%d files in the writable layer of %s (first %s) would be lost at the next docker compose up; put them into a volume",
 			rec.Written.Files, rec.Name, clean(rec.Written.Paths[0], maxMessage))
 	}

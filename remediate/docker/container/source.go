@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"docker-harden/plan/inventory"
 	"docker-harden/remediate/docker/container/body"
 )
 
@@ -192,18 +194,17 @@ func (a *api) changed(ctx context.Context, c *state) ([]string, error) {
 
 // bindSource checks that a bind mount would mean the same in a new container as in the running one.
 func (r *Recreator) bindSource(c *state, source, target string) error {
-	now, err := os.Stat(r.Options.path(source))
-	if errors.Is(err, os.ErrNotExist) {
+	pid := 0
+	if c.State.Running {
+		pid = c.State.PID
+	}
+	replaced, err := inventory.BindReplaced(r.Options.Root, pid, source, target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return refused("bind source %s of %s is missing on the host: the engine would make an empty directory", source, c.name())
-	}
-	if err != nil {
-		return refused("cannot look at bind source %s of %s: %w", source, c.name(), err)
-	}
-	if !c.State.Running || now.Mode()&os.ModeSocket != 0 {
-		return nil // a socket is made anew at every start of its server
-	}
-	used, err := os.Stat(r.Options.path("proc", fmt.Sprint(c.State.PID), "root", target))
-	if err == nil && !os.SameFile(now, used) {
+	case err != nil:
+		return refused("%s: %w", c.name(), err)
+	case replaced:
 		return refused("%s was replaced on the host since %s started, which still uses the old one: restart the container first", source, c.name())
 	}
 	return nil

@@ -231,7 +231,7 @@ func (b *back) drift(ctx context.Context) error {
 }
 
 func (b *back) moved(c *state, req *body.Request) []string {
-	differences, err := body.Diff(b.rec.Inspect, c.raw, req, b.a.version)
+	differences, err := body.Diff(b.rec.Inspect, c.raw, inheriting(req), b.a.version)
 	if err != nil {
 		return []string{err.Error()}
 	}

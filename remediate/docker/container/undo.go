@@ -110,6 +110,9 @@ func restore(ctx context.Context, all []*back) (remediate.Restored, error) {
 // restored says how far one container came back.
 func (b *back) restored() remediate.Restored {
 	out := remediate.Restored{How: plan.Exact, Notes: b.said, Nothing: !b.acted}
+	if taken := b.taken(); taken != "" {
+		out.How, out.Notes = plan.Functional, append(b.said, taken)
+	}
 	if b.down {
 		out.How = plan.Functional
 	}
@@ -119,7 +122,7 @@ func (b *back) restored() remediate.Restored {
 		if b.useless != nil {
 			why = "what it is bound to was made again, and so was this container"
 		}
-		out.Notes = append([]string{fmt.Sprintf("%s and has a new id (%.12s)", why, b.old.ID)}, b.said...)
+		out.Notes = append([]string{fmt.Sprintf("%s and has a new id (%.12s)", why, b.old.ID)}, out.Notes...)
 		out.Notes = append(out.Notes, b.inherited()...)
 	}
 	return out
@@ -150,7 +153,7 @@ func (b *back) rebuild(ctx context.Context) error {
 	if b.old, err = b.a.inspect(ctx, id); err != nil || b.old == nil {
 		return errors.Join(err, fmt.Errorf("the container made again for %s has vanished", b.rec.Name))
 	}
-	return alike(b.rec.Inspect, b.old.raw, req, b.a.version)
+	return alike(b.rec.Inspect, b.old.raw, inheriting(req), b.a.version)
 }
 
 // quiet takes the restart policy from the new container before anything else moves.

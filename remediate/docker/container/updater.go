@@ -142,6 +142,9 @@ func swapBeside(c *state, memory json.RawMessage) json.RawMessage {
 	if s := c.HostConfig.MemorySwap; s == -1 || s >= m && m > 0 {
 		return json.RawMessage(fmt.Sprint(s))
 	}
+	if m > unlimitedMemory/2 {
+		return json.RawMessage(fmt.Sprint(int64(unlimitedMemory))) // twice that is no number
+	}
 	return json.RawMessage(fmt.Sprint(2 * m))
 }
 

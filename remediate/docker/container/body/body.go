@@ -43,6 +43,10 @@ type Request struct {
 	Transforms []Transform `json:"transforms,omitempty"`
 	// Changed are the planned fields.
 	Changed []string `json:"changed,omitempty"`
+	// Inherits is true for a container that is brought back from a record: the log options and limits
+	// that the engine by now adds to those of every container are no difference then, because it cannot
+	// be told to leave them out. [Inherited] names them.
+	Inherits bool `json:"inherits,omitempty"`
 }
 
 // Endpoint is one network to connect.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"docker-harden/cmd/reliability/row"
 	"docker-harden/plan"
 )
 
@@ -77,6 +78,7 @@ func TestBuild(t *testing.T) {
 		changes []plan.Change
 		want    map[string]string // of the create request
 		connect string            // networks connected afterwards
+		row     row.Row           // what it proves for the table of recreates, if it does
 	}{
 		{name: "own host name is the engine's choice", fixture: "plain", want: map[string]string{"Hostname": `""`, "NetworkingConfig": "null"}},
 		{name: "given host name stays", fixture: "sink", connect: "back", want: map[string]string{"Hostname": `"sink.example"`}},
@@ -97,7 +99,9 @@ func TestBuild(t *testing.T) {
 		{name: "one network at create before 1.44", fixture: "sink", connect: "back", want: map[string]string{
 			"NetworkingConfig.EndpointsConfig": `{"front":{"Aliases":["www"],"IPAMConfig":{"IPv4Address":"10.77.0.9"}}}`,
 		}},
-		{name: "all networks at create since 1.44", fixture: "sink", api: "1.44", want: map[string]string{
+		{name: "all networks at create since 1.44", fixture: "sink", api: "1.44", row: row.Row{
+			ID: "15", Case: "two networks with fixed addresses, API 1.44 and later (request)", Apply: "both in one create request",
+		}, want: map[string]string{
 			"NetworkingConfig.EndpointsConfig": `{"back":{"Aliases":["api"],"DriverOpts":{},"IPAMConfig":{"IPv4Address":"10.78.0.9"}},"front":{"Aliases":["www"],"IPAMConfig":{"IPv4Address":"10.77.0.9"}}}`,
 		}},
 		{
@@ -105,7 +109,8 @@ func TestBuild(t *testing.T) {
 			want: map[string]string{"MacAddress": `"02:42:0a:00:00:99"`},
 		},
 		{
-			name: "MAC address since 1.44", fixture: "sink", api: "1.44", edits: map[string]string{"Config.MacAddress": `"02:42:0a:00:00:99"`},
+			name: "MAC address since 1.44", fixture: "sink", api: "1.44",
+			row: row.Row{ID: "23", Case: "MAC address asked for, API 1.44 and later, also of a stopped container (request)", Apply: "asked for on its network"}, edits: map[string]string{"Config.MacAddress": `"02:42:0a:00:00:99"`},
 			set:  func(s *Source) { s.MACs = map[string]string{"front": "02:42:0a:00:00:99"} },
 			want: map[string]string{"MacAddress": "null", "NetworkingConfig.EndpointsConfig.front.MacAddress": `"02:42:0a:00:00:99"`},
 		},
@@ -137,7 +142,18 @@ func TestBuild(t *testing.T) {
 		}},
 		{name: "kernel memory since 1.42", fixture: "plain", api: "1.42", want: map[string]string{"HostConfig.KernelMemory": "null"}},
 		{name: "kernel memory before", fixture: "plain", want: map[string]string{"HostConfig.KernelMemory": "0"}},
-		{name: "unknown fields survive", fixture: "plain", edits: map[string]string{"HostConfig.Future": `{"a":12345678901234567890}`, "Config.Later": `[1.0]`}, want: map[string]string{
+		{name: "IPv6 address, options and priority of an endpoint", fixture: "sink", api: "1.48", row: row.Row{
+			ID: "17", Case: "IPv6 address, driver options and gateway priority of an endpoint, API 1.48 (request)", Apply: "all asked for again",
+		}, edits: map[string]string{
+			"NetworkSettings.Networks.front.IPAMConfig": `{"IPv4Address":"10.77.0.9","IPv6Address":"fd00::9","LinkLocalIPs":["169.254.1.1"]}`,
+			"NetworkSettings.Networks.front.DriverOpts": `{"com.docker.network.endpoint.ifname":"lan0"}`, "NetworkSettings.Networks.front.GwPriority": "7",
+			"NetworkSettings.Networks.front.Aliases": `["www"]`,
+		}, want: map[string]string{
+			"NetworkingConfig.EndpointsConfig.front": `{"Aliases":["www"],"DriverOpts":{"com.docker.network.endpoint.ifname":"lan0"},"GwPriority":7,"IPAMConfig":{"IPv4Address":"10.77.0.9","IPv6Address":"fd00::9","LinkLocalIPs":["169.254.1.1"]}}`,
+		}},
+		{name: "unknown fields survive", fixture: "plain", row: row.Row{
+			ID: "65", Case: "fields that this program does not know (request)", Apply: "sent as they came, to the last digit",
+		}, edits: map[string]string{"HostConfig.Future": `{"a":12345678901234567890}`, "Config.Later": `[1.0]`}, want: map[string]string{
 			"HostConfig.Future": `{"a":12345678901234567890}`, "Later": `[1.0]`,
 		}},
 		{name: "client's file is not carried", fixture: "plain", edits: map[string]string{"HostConfig.ContainerIDFile": `"/tmp/cid"`}, want: map[string]string{"HostConfig.ContainerIDFile": `""`}},
@@ -147,6 +163,9 @@ func TestBuild(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.row.Table = row.Recreate; tt.row.ID != "" {
+				row.Record(t, tt.row)
+			}
 			if tt.api == "" {
 				tt.api = "1.41"
 			}

@@ -97,7 +97,7 @@ func (d *differ) section(name string, old, now, sent object) {
 		case d.isWanted(path):
 			want = sent[key]
 		}
-		if !Equal(path, want, now[key]) {
+		if !Equal(path, want, now[key]) && !(d.req.Inherits && inherits(path, want, now[key])) {
 			d.report(path, want, now[key])
 		}
 	}

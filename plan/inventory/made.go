@@ -32,17 +32,15 @@ func (c *Container) Made() Made {
 		"Config.AttachStdin", "Config.AttachStdout", "ExecIDs.#",
 	)
 	m.LogDriver = fields[0].String()
-	fields[1].ForEach(func(key, value gjson.Result) bool {
-		m.LogOptions[key.String()] = value.String()
-		return true
-	})
+	for name, value := range fields[1].Map() {
+		m.LogOptions[name] = value.String()
+	}
 	if fields[2].IsArray() {
 		m.Ulimits = json.RawMessage(fields[2].Raw)
+		for _, limit := range fields[2].Array() {
+			m.UlimitNames = append(m.UlimitNames, limit.Get("Name").String())
+		}
 	}
-	fields[2].ForEach(func(_, limit gjson.Result) bool {
-		m.UlimitNames = append(m.UlimitNames, limit.Get("Name").String())
-		return true
-	})
 	m.InitSet = fields[3].Exists() && fields[3].Type != gjson.Null
 	m.Foreground = fields[4].Bool() || fields[5].Bool()
 	m.Execs = int(fields[6].Int())

@@ -1,0 +1,66 @@
+package casetest
+
+import (
+	"testing"
+
+	"docker-harden/cmd/reliability/row"
+)
+
+// named are the members in which volumes without a name appear by the name the engine gave them.
+var named = []string{"HostConfig.Binds", "HostConfig.Mounts", "HostConfig.VolumesFrom"}
+
+func TestVolumes(t *testing.T) {
+	const kept = "same volume, same data"
+	play(t, []scene{
+		{
+			Row:  row.Row{ID: "1", Case: "VOLUME of the image with data", Apply: kept, Rollback: kept},
+			name: "imagevolume", image: "anonvol", other: named, shows: "{{len .Mounts}}",
+			ready: func(s *stage) { s.sh("echo mine >/data/mine") }, inside: "cat /data/mine /data/hello",
+		},
+		{
+			Row:  row.Row{ID: "2", Case: "anonymous volume of -v /x", Apply: kept, Rollback: kept},
+			name: "pathvolume", args: []string{"-v", "/x"}, other: named,
+			ready: func(s *stage) { s.sh("echo mine >/x/mine") }, inside: "cat /x/mine",
+		},
+		{
+			Row:  row.Row{ID: "3", Case: "anonymous volume of --mount without a source", Apply: kept, Rollback: kept},
+			name: "mountvolume", args: []string{"--mount", "type=volume,dst=/x"}, other: named,
+			ready: func(s *stage) { s.sh("echo mine >/x/mine") }, inside: "cat /x/mine",
+		},
+		{
+			Row:  row.Row{ID: "4", Case: "named volume through Mounts alone", Apply: "attached once", Rollback: kept},
+			name: "mounted", args: []string{"--mount", "type=volume,src=mounted-data,dst=/x"},
+			ready: func(s *stage) { s.sh("echo mine >/x/mine") }, inside: "cat /x/mine",
+		},
+		{
+			Row:  row.Row{ID: "5", Case: "emptied anonymous volume where the image has content", Apply: "still empty", Rollback: "still empty"},
+			name: "emptied", image: "anonvol", other: named,
+			ready: func(s *stage) { s.sh("rm /data/hello") }, inside: "ls -A /data",
+		},
+		{
+			Row:  row.Row{ID: "6", Case: "emptied named volume where the image has content", Apply: "still empty", Rollback: "still empty"},
+			name: "emptiednamed", image: "anonvol", args: []string{"-v", "emptied-data:/data"}, other: named,
+			ready: func(s *stage) { s.sh("rm /data/hello") }, inside: "ls -A /data",
+		},
+		{
+			Row:  row.Row{ID: "7", Case: "read-only bind and read-only volumes-from", Apply: "read-only", Rollback: "read-only"},
+			name: "readonly", args: []string{"-v", "/etc:/hostetc:ro", "--volumes-from", "donor:ro"}, other: named,
+			given:  func(s *stage) { s.docker("run", "-d", "--name", "donor", "-v", "/donated", s.h.Image(s.T, "busybox")) },
+			inside: "touch /hostetc/x /donated/x 2>&1 | sed 's/.*: //'",
+			after:  func(s *stage) { contains(s.T, s.sh("touch /hostetc/x /donated/x 2>&1 || true"), "Read-only") },
+		},
+		{
+			Row:  row.Row{ID: "11", Case: "tmpfs over a VOLUME of the image", Apply: "tmpfs, no volume", Rollback: "tmpfs, no volume"},
+			name: "tmpfs", image: "anonvol", args: []string{"--tmpfs", "/data:size=1m"},
+			inside: "stat -f -c %T /data; grep -c ' /data tmpfs' /proc/mounts", shows: "{{len .Mounts}}",
+		},
+		{
+			Row:  row.Row{ID: "12", Case: "files in the writable layer", Apply: "carried over, with owners, modes, times and deletions", Rollback: "as they were"},
+			name: "written",
+			ready: func(s *stage) {
+				s.sh("mkdir -p /srv/deep && echo mine >/srv/deep/a && chown 7:8 /srv/deep/a && chmod 4750 /srv/deep/a && ln -s a /srv/deep/b && rm /bin/uniq && touch -d @1000000000 /srv/deep/a /srv/deep")
+			},
+			inside: "cat /srv/deep/b; stat -c '%n %a %u:%g %F %h %s %Y' /srv /srv/deep /srv/deep/a; ls /bin/uniq 2>&1 || true",
+		},
+	})
+}

@@ -258,7 +258,6 @@ func TestUnconfirmed(t *testing.T) {
 		})
 		o.T = t
 		o.killedApply("75s")
-		o.types(7, "apply", "-y", "-p", "baseline")
 		o.await(rolledBack)
 		o.expired(2, journal.TimeIsUp)
 	})

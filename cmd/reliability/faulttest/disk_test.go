@@ -119,6 +119,7 @@ func TestFullOutFile(t *testing.T) {
 			t.Errorf("%d pages: %v %v", pages, entries, err)
 		}
 	}
+	g.fill("/run/out", 0)
 	g.says(g.run(1, "snapshot", "-o", "/run/out/host.snapshot"), "cannot write /run/out/host.snapshot", "no space left")
 }
 

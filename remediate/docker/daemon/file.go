@@ -183,10 +183,15 @@ func replaceable(path string) error {
 			continue // it does not exist yet, or the kernel does not tell
 		}
 		switch {
-		case st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0:
-			return fmt.Errorf("%w: %s is immutable, which somebody wanted; chattr -ia %s first", remediate.ErrRefused, name, name)
+		case st.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:
+			return fmt.Errorf("%w: %s is immutable, which somebody wanted; chattr -i %s first", remediate.ErrRefused, name, name)
+		case st.Attributes&unix.STATX_ATTR_APPEND != 0:
+			return fmt.Errorf("%w: %s is append-only, which somebody wanted; chattr -a %s first", remediate.ErrRefused, name, name)
 		case name == path && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
 			return fmt.Errorf("%w: %s is a mount point (a bind-mounted file), which cannot be replaced; change the file that is mounted there", remediate.ErrRefused, name)
+		case name == path && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1:
+			return fmt.Errorf("%w: %s has %d hard links, and its other names would keep the old content; make it a file of its own first (cp -p, mv)",
+				remediate.ErrRefused, name, st.Nlink)
 		}
 	}
 	return nil

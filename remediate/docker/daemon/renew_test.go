@@ -73,8 +73,8 @@ func TestPrepareSeesWhatCannotBeReplaced(t *testing.T) {
 		want     string
 		id       string
 	}{
-		{"immutable file", [][]string{{"chattr", "+i", file}}, [][]string{{"chattr", "-i", file}}, "chattr -ia " + file + " first", "46"},
-		{"append-only directory", [][]string{{"chattr", "+a", dir}}, [][]string{{"chattr", "-a", dir}}, "chattr -ia " + dir + " first", "46"},
+		{"immutable file", [][]string{{"chattr", "+i", file}}, [][]string{{"chattr", "-i", file}}, "chattr -i " + file + " first", "46"},
+		{"append-only directory", [][]string{{"chattr", "+a", dir}}, [][]string{{"chattr", "-a", dir}}, "chattr -a " + dir + " first", "46"},
 		{"bind-mounted file", [][]string{{"mount", "--bind", file, file}}, [][]string{{"umount", file}}, "mount point", "49"},
 		{
 			"read-only directory",

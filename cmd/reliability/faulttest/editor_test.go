@@ -65,8 +65,11 @@ func TestEditorBetweenApplyAndRollback(t *testing.T) {
 	applied := g.read(host.DaemonJSON)
 	theirs := strings.Replace(applied, "a=b", "edited=by-hand", 1)
 	g.host.WriteDaemonJSON(t, theirs)
-	r := g.run(0, "rollback", "--yes")
-	g.says(r, "rolled back")
+	g.says(g.run(4, "rollback", "--yes"), "changed since the apply", host.DaemonJSON, "--force")
+	if got := g.read(host.DaemonJSON); got != theirs {
+		t.Errorf("after the refusal daemon.json is %s", got)
+	}
+	g.says(g.run(0, "rollback", "--yes", "--force"), "rolled back")
 	if got := g.read(host.DaemonJSON); got != strings.Replace(someKeys, "a=b", "edited=by-hand", 1) {
 		t.Errorf("daemon.json is %s", got)
 	}

@@ -20,6 +20,7 @@ const (
 	foundExplicit = "explicit" // what Undo reloads: the engine does everything else as before already
 	foundForeign  = "foreign"  // somebody else's edit
 	foundInvalid  = "invalid"  // somebody else's edit, with which no engine starts
+	foundEdited   = "edited"   // somebody else's edit, and nothing of the step is in it or in the engine
 )
 
 // target is the content to end with. A file that neither we nor the plan's start left there is a drift; with
@@ -42,6 +43,9 @@ func (f *flow) target(ctx context.Context, now content, force bool) (doc []byte,
 	if same(now.doc(), written) {
 		return original, foundExplicit, nil
 	}
+	if f.untouched(ctx, now.doc()) {
+		return now.doc(), foundEdited, nil
+	}
 	if !force {
 		return nil, "", fmt.Errorf("%w: %s is neither as before nor as after the apply; look at it, then use --force to set back only the keys of this step (%s), or all of it should the engine not start with the rest",
 			remediate.ErrDrifted, f.memo.Resolved, wanted(f.step.Changes).keys())
@@ -59,6 +63,23 @@ func (f *flow) target(ctx context.Context, now content, force bool) (doc []byte,
 		return nil, "", err
 	}
 	return original, foundInvalid, nil
+}
+
+// untouched reports that a file which others edited has the step's keys as they were before it, and that the
+// engine still is the one from before and acts as it did: Do was stopped by the edit before it wrote anything.
+func (f *flow) untouched(ctx context.Context, doc []byte) bool {
+	keys, err := keysOf(doc)
+	if err != nil {
+		return false
+	}
+	for _, c := range f.step.Changes {
+		value, set := keys[c.Path]
+		if set == isNull(c.From) || set && meaning(c.Path, value) != meaning(c.Path, c.From) {
+			return false
+		}
+	}
+	p, up := f.up(ctx)
+	return up && p == f.memo.Engine && f.settled(ctx, p)
 }
 
 // merged sets back the step's keys in a file that others edited, and leaves the rest of it. It fails when the

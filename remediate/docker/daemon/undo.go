@@ -39,6 +39,12 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err != nil {
 		return remediate.Restored{}, err
 	}
+	if found == foundEdited {
+		return remediate.Restored{
+			How: plan.Functional, Nothing: true,
+			Notes: []string{"daemon.json was edited by somebody else before the step wrote anything: that edit stays as it is"},
+		}, canary.Sweep(ctx, f.handler.Engine)
+	}
 	p, up := f.up(ctx)
 	keep, err := f.toKeep(ctx, up, reached(r.Notes, phaseDone))
 	if err != nil {

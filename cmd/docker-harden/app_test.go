@@ -184,6 +184,7 @@ func TestExitCode(t *testing.T) {
 		{"terminated", cancelled(signalError{syscall.SIGTERM}), fmt.Errorf("x: %w", context.Canceled), 143},
 		{"hung up", cancelled(signalError{syscall.SIGHUP}), fmt.Errorf("x: %w", remediate.ErrInterrupted), 129},
 		{"docker gone", cancelled(errDockerGone), fmt.Errorf("x: %w", remediate.ErrInterrupted), 130},
+		{"call cut off by a signal", cancelled(signalError{syscall.SIGTERM}), errors.New("cannot ask the engine: got SIGTERM"), 143},
 		{"failed although interrupted", cancelled(signalError{syscall.SIGINT}), fmt.Errorf("%w: %w", remediate.ErrRolledBack, failed), 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -75,6 +75,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitPlan
 	case errors.Is(err, remediate.ErrRefused):
 		return exitPolicy
+	case ctx.Err() != nil: // whatever failed then, failed because the run was told to stop
+		return interrupted(ctx)
 	}
 	return exitError
 }

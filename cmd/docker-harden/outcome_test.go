@@ -8,11 +8,14 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
+	"docker-harden/remediate/journal"
 )
 
 // TestPrintOutcome: every way a run can end says what is the case and what to type next.
 func TestPrintOutcome(t *testing.T) {
 	done := remediate.Outcome{Generation: 3, Done: []string{"daemon", "container/web"}, Journal: "/j"}
+	halfway := done
+	halfway.State = string(journal.StateApplying)
 	undone := remediate.Outcome{
 		Generation: 3, Undone: []string{"container/web", "daemon"},
 		Restored: map[string]remediate.Restored{
@@ -36,7 +39,7 @@ func TestPrintOutcome(t *testing.T) {
 		{"failed, back in effect", undone, remediate.ErrRolledBack, []string{"in effect nothing changed", "inspect shows the maximum"}},
 		{"incomplete", failed, remediate.ErrRollbackIncomplete, []string{"ROLLBACK IS INCOMPLETE for daemon", "/j", "rollback 3 --force"}},
 		{"stopped", failed, remediate.ErrStopped, []string{"Stopped at container/web", "Kept: daemon", "rollback 3"}},
-		{"interrupted", done, remediate.ErrInterrupted, []string{"Interrupted after 2 steps", "resume", "rollback 3"}},
+		{"interrupted", halfway, remediate.ErrInterrupted, []string{"Interrupted after 2 steps", "resume", "rollback 3"}},
 		{"still failing", still, remediate.ErrStillFails, []string{"docker/icc on daemon: icc is true", "rollback 3"}},
 		{"refused", remediate.Outcome{}, remediate.ErrRefused, nil},
 	} {

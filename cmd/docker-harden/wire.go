@@ -83,6 +83,9 @@ func (a *app) observe(ctx context.Context, c *cli.Context, e *engine, r inventor
 	start := time.Now()
 	h, err := inventory.Collect(ctx, r, inventory.Options{Endpoint: e.address, Effective: daemon.Effective(a.stateDir(c))})
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err // it is no fault of the engine's
+		}
 		return nil, unreachable(e.address, err)
 	}
 	if _, narrow := r.(oneContainer); !narrow {

@@ -167,7 +167,7 @@ func TestTwoAtOnce(t *testing.T) {
 	g.held(held)
 	other := g.in(t)
 	other.dir, other.flags = g.dir, nil // straight to the engine
-	for _, command := range [][]string{{"apply", file, "--yes"}, {"rollback", "1", "--yes"}, {"resume"}, {"confirm"}, {"prune"}} {
+	for _, command := range [][]string{{"apply", file, "--yes"}, {"rollback", "1", "--yes"}, {"resume"}, {"confirm"}, {"prune", "--yes"}} {
 		other.says(other.run(7, command...), "another docker-harden is at work")
 	}
 	waiting := other.start("rollback", "1", "--yes", "--lock-timeout", "1m")

@@ -29,7 +29,7 @@ demo: deps build ## Show plan, apply, verify and rollback on an isolated Docker 
 .PHONY: test
 test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 	$(GO) run ./cmd/testhost images
-	$(GO) test -count=1 -p 2 -timeout 25m ./...
+	$(GO) test -count=1 -p 4 -timeout 25m ./...
 
 .PHONY: reliability
 reliability: deps ## Kill everything at every point, run every numbered case, rewrite docs/reliability.md

@@ -55,7 +55,7 @@ func test(ctx context.Context, r testRun) ([]proof, error) {
 		args = append(args, "-run", r.only)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, r.packages...)...)
-	cmd.Env = append(os.Environ(), "DOCKER_HARDEN_CRASH_BOTH=1")
+	cmd.Env = append(os.Environ(), "DOCKER_HARDEN_TEST_THOROUGH=1")
 	cmd.Stderr = r.say
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.StdoutPipe()

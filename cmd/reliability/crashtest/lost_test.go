@@ -33,7 +33,7 @@ func TestEngineKilled(t *testing.T) {
 			t.Parallel()
 			lostRow(t, k, "the engine killed by SIGKILL after each step")
 			r, there, _ := newRig(t, k)
-			r.each(t, "engine", there, turns(0, 2), func(t *testing.T, p point) string {
+			r.each(t, "engine", there, turns(1), func(t *testing.T, p point) string {
 				r.stopped(t, p, false, func() { r.killEngine(t) }, apply()...)
 				if _, err := r.engine.Ping(t.Context()); err != nil {
 					r.host.Start(t)
@@ -86,7 +86,7 @@ func TestPowerLost(t *testing.T) {
 			r, there, _ := newRig(t, k)
 			lostRow(t, k, "power lost after each step")
 			gaps := map[string]bool{}
-			r.each(t, "power", there, turns(1, 2), func(t *testing.T, p point) string {
+			r.each(t, "power", there, turns(2), func(t *testing.T, p point) string {
 				r.stopped(t, p, true, func() { r.powerLoss(t, p) }, apply()...)
 				if r.up(t) {
 					return "up by itself, then "

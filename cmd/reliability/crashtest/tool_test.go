@@ -9,8 +9,8 @@ import (
 	"docker-harden/cmd/reliability/row"
 )
 
-// thorough: every point with resume and with rollback, instead of the two in turn.
-func thorough() bool { return os.Getenv("DOCKER_HARDEN_CRASH_BOTH") != "" }
+// thorough: every point with resume and with rollback, instead of a sample with the two in turn.
+func thorough() bool { return os.Getenv("DOCKER_HARDEN_TEST_THOROUGH") != "" }
 
 func apply() []string    { return []string{"apply", planFile, "-y", "--stable", "100ms"} }
 func resume() []string   { return []string{"resume", "--stable", "100ms"} }
@@ -19,10 +19,13 @@ func rollback() []string { return []string{"rollback", "-y", "--stable", "100ms"
 // way is how the i-th point is tried: finished by resume, by rollback, once by each, or by none.
 type way func(i int) (resume, rollback bool)
 
-// turns takes resume and rollback in turn, at every of-th point from the first on.
-func turns(first, of int) way {
+// sample is of how many points an ordinary run takes one.
+const sample = 6
+
+// turns takes resume and rollback in turn, at some points from the first on.
+func turns(first int) way {
 	return func(i int) (resume, rollback bool) {
-		mine, even := i%of == first, i/of%2 == 0
+		mine, even := i%sample == first, i/sample%2 == 0
 		return thorough() || mine && even, thorough() || mine && !even
 	}
 }
@@ -72,7 +75,7 @@ func TestToolKilled(t *testing.T) {
 			t.Parallel()
 			numbered(t, k)
 			r, there, _ := newRig(t, k)
-			r.each(t, "tool", there, turns(0, 1), func(t *testing.T, p point) string {
+			r.each(t, "tool", there, turns(0), func(t *testing.T, p point) string {
 				r.killed(t, p, apply()...)
 				return ""
 			})
@@ -104,7 +107,7 @@ func TestRollbackKilled(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			r, _, back := newRig(t, k)
-			r.each(t, "back", back, turns(0, 1), func(t *testing.T, p point) string {
+			r.each(t, "back", back, turns(0), func(t *testing.T, p point) string {
 				r.run(t, 0, apply()...)
 				r.killed(t, p, rollback()...)
 				return ""
@@ -129,7 +132,7 @@ func TestResumeKilled(t *testing.T) {
 			onward := r.list(t, resume()...)
 			r.run(t, 0, rollback()...)
 			r.isOld(t)
-			r.each(t, "onward", onward, turns(0, 1), func(t *testing.T, p point) string {
+			r.each(t, "onward", onward, turns(0), func(t *testing.T, p point) string {
 				r.killed(t, half, apply()...)
 				r.killed(t, p, resume()...)
 				return ""

@@ -71,6 +71,9 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.C
 // enter is the argument list of a shell that joins the host and becomes name.
 func (h *Host) enter(name string, args []string) []string {
 	var script strings.Builder
+	// The number of a host that has died may be that of a process of this machine by now.
+	script.WriteString("own=$(readlink /proc/self/ns/pid) its=$(readlink \"/proc/$0/ns/pid\") && [ \"$own\" != \"$its\" ] || {\n" +
+		"echo 'the test host is gone' >&2; exit 125; }\n")
 	for _, f := range h.joins {
 		script.WriteString("echo 0 >'" + f + "' || exit 125\n")
 	}

@@ -224,3 +224,12 @@ func TestBuildReplacesOlderArchives(t *testing.T) {
 		t.Errorf("unfinished archives: %q, %v", left, err)
 	}
 }
+
+// A host that has died leaves a number that another process may have: nothing is run on this machine for it.
+func TestCommandOfAHostThatIsGone(t *testing.T) {
+	h := &Host{pid: os.Getpid()} // a process of this machine
+	out, err := h.Command(t.Context(), "echo", "here").CombinedOutput()
+	if err == nil || string(out) != "the test host is gone\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}

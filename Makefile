@@ -31,11 +31,16 @@ test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 	$(GO) run ./cmd/testhost images
 	$(GO) test -count=1 -p 4 -timeout 25m ./...
 
+.PHONY: test-faults
+test-faults: deps ## Kill tool, engine and host at a sample of the points; full disks, cut connections, signals, editors
+	$(GO) run ./cmd/testhost images
+	$(GO) test -tags reliability -count=1 -p 1 -timeout 60m ./cmd/reliability/...
+
 .PHONY: reliability
 reliability: deps ## Kill everything at every point, run every numbered case, rewrite docs/reliability.md
 	$(GO) run ./cmd/testhost images
 	$(GO) run ./cmd/testhost engines
-	$(GO) run ./cmd/reliability -part
+	$(GO) run ./cmd/reliability -part -tags reliability
 	@set -e; for engine in $(ENGINES); do echo "== engine of $$engine"; DOCKER_HARDEN_TEST_ENGINE=$$engine \
 		$(GO) run ./cmd/reliability -part -tags engines -run "$(CORE)" $(CORE_PACKAGES); done
 	$(GO) run ./cmd/reliability -check
@@ -78,7 +83,7 @@ fuzz: ## Fuzz every parser for 30 s each
 check: ## Format, vet, staticcheck, module and generated docs
 	@test -z "$$($(TOOLS) gofumpt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
-	$(GO) vet -tags engines,vm ./...
+	$(GO) vet -tags engines,vm,reliability ./...
 	$(TOOLS) staticcheck ./...
 	$(GO) mod tidy -diff
 	$(GO) run ./cmd/docker-harden controls list --format markdown | diff -u docs/controls.md -

@@ -34,7 +34,7 @@ test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 .PHONY: test-faults
 test-faults: deps ## Kill tool, engine and host at a sample of the points; full disks, cut connections, signals, editors
 	$(GO) run ./cmd/testhost images
-	$(GO) test -tags reliability -count=1 -p 1 -timeout 60m ./cmd/reliability/...
+	$(GO) test -tags reliability -count=1 -p 1 -timeout 60m ./cmd/reliability/... ./cmd/acceptance
 
 .PHONY: reliability
 reliability: deps ## Kill everything at every point, run every numbered case, rewrite docs/reliability.md

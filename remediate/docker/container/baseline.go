@@ -105,7 +105,10 @@ func listens(ctx context.Context, ip, port string) bool {
 func users(p *inventory.Proc) map[string][]int {
 	out := make(map[string][]int)
 	for _, q := range p.All {
-		out[q.Name] = append(out[q.Name], q.UID)
+		// The engine's own process on its way to becoming a health check or an exec is no program of the container.
+		if !strings.HasPrefix(q.Name, "runc:[") {
+			out[q.Name] = append(out[q.Name], q.UID)
+		}
 	}
 	return out
 }

@@ -66,7 +66,7 @@ func (f *flow) target(ctx context.Context, now content, force bool) (doc []byte,
 }
 
 // untouched reports that a file which others edited has the step's keys as they were before it, and that the
-// engine still is the one from before and acts as it did: Do was stopped by the edit before it wrote anything.
+// engine still is the one from before and acts as it did: nothing is left of what Do may have begun.
 func (f *flow) untouched(ctx context.Context, doc []byte) bool {
 	keys, err := keysOf(doc)
 	if err != nil {

@@ -42,7 +42,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if found == foundEdited {
 		return remediate.Restored{
 			How: plan.Functional, Nothing: true,
-			Notes: []string{"daemon.json was edited by somebody else before the step wrote anything: that edit stays as it is"},
+			Notes: []string{"daemon.json was edited by somebody else, and nothing of the step is in it or in the engine: that edit stays as it is"},
 		}, canary.Sweep(ctx, f.handler.Engine)
 	}
 	p, up := f.up(ctx)

@@ -263,25 +263,34 @@ func (s *systemd) late(ctx context.Context, conn units) error {
 	return fmt.Errorf("it is not done in time, its state is %s, and systemd goes on with it: %w", state, context.Cause(ctx))
 }
 
-// Logs are the last lines in the journal of the unit's newest start.
+// Logs are the last lines in the journal of the unit's newest start that said anything.
 func (s *systemd) Logs(ctx context.Context, since time.Time) (string, error) {
 	now, err := s.Status(ctx)
 	if err != nil {
 		return "", err
 	}
-	args := []string{"--no-pager", "--quiet", "--output=cat", fmt.Sprintf("--lines=%d", maxLines)}
-	if now.InvocationID != "" && strings.Trim(now.InvocationID, "0") != "" {
-		args = append(args, "_SYSTEMD_INVOCATION_ID="+now.InvocationID)
-	} else {
-		args = append(args, "--unit="+s.service.Unit)
-	}
-	if !since.IsZero() {
-		args = append(args, fmt.Sprintf("--since=@%d", since.Unix()))
-	}
 	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run() // older ones cannot; the last lines may then be missing
-	out, err := exec.CommandContext(ctx, "journalctl", args...).Output()
+	unit := "--unit=" + s.service.Unit
+	newest := unit
+	if now.InvocationID != "" && strings.Trim(now.InvocationID, "0") != "" {
+		newest = "_SYSTEMD_INVOCATION_ID=" + now.InvocationID
+	}
+	out, err := s.journal(ctx, newest, since)
+	if err == nil && len(out) == 0 && !now.Active && newest != unit {
+		// systemd's own try to start it again was ended before it said anything: the start before that did.
+		out, err = s.journal(ctx, unit, since)
+	}
 	if err != nil {
 		return "", fmt.Errorf("cannot read the journal of %s: %w", s.service.Unit, err)
 	}
 	return lastLines(out[max(len(out)-maxLog, 0):]), nil
+}
+
+// journal is what the journal holds of some starts.
+func (s *systemd) journal(ctx context.Context, match string, since time.Time) ([]byte, error) {
+	args := []string{"--no-pager", "--quiet", "--output=cat", fmt.Sprintf("--lines=%d", maxLines), match}
+	if !since.IsZero() {
+		args = append(args, fmt.Sprintf("--since=@%d", since.Unix()))
+	}
+	return exec.CommandContext(ctx, "journalctl", args...).Output()
 }

@@ -277,6 +277,7 @@ func TestAsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer c.Close()
 	out, err := json.Marshal(collect(t, c, Options{}))
 	if err != nil {
 		t.Fatal(err)

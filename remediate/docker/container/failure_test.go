@@ -4,14 +4,17 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
 )
 
-// failed prepares and makes a step whose gate must refuse, and undoes it.
+// failed prepares and makes a step whose gate must refuse, and undoes it. The gate watches for longer than
+// it does over a healthy container: on a busy machine a program needs its time to fail.
 func failed(t *testing.T, r *Recreator, step plan.Step) *GateError {
 	t.Helper()
+	r.Options.Stable = 3 * time.Second
 	undo, err := r.Prepare(t.Context(), step)
 	if err != nil {
 		t.Fatalf("Prepare: %v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"docker-harden/cmd/reliability/row"
 	"docker-harden/cmd/testhost/host"
@@ -170,6 +171,7 @@ func TestFailuresComeBack(t *testing.T) {
 			}
 			was, all := inspect(t, h, c.name), mine(t, h, c.name)
 			r, s := recreator(t, h), step(t, h, c.name, c.change)
+			r.Options.Stable = 3 * time.Second // a program needs its time to fail on a busy machine
 			rec, err := attempt(t, r, s)
 			var gate *container.GateError
 			if err == nil || errors.As(err, &gate) != c.gate || !strings.Contains(err.Error(), c.says) {

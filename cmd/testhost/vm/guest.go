@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -141,10 +142,10 @@ func (m *Machine) Run(ctx context.Context, in io.Reader, script string) (string,
 	client := m.link.client
 	stop := context.AfterFunc(ctx, func() { client.Close() }) // a session alone would wait for the other side
 	defer stop()
-	var out bytes.Buffer
-	session.Stdin, session.Stdout, session.Stderr = in, &out, &out
+	out := &both{}
+	session.Stdin, session.Stdout, session.Stderr = in, out, out
 	err = session.Run(script)
-	text := strings.TrimSpace(out.String())
+	text := strings.TrimSpace(out.text.String())
 	var exit *ssh.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -156,6 +157,18 @@ func (m *Machine) Run(ctx context.Context, in io.Reader, script string) (string,
 		return text, 0, fmt.Errorf("cannot run a program in the virtual machine: %w: %s", err, text)
 	}
 	return text, 0, nil
+}
+
+// both takes the two streams of a program, which a session copies at the same time.
+type both struct {
+	lock sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *both) Write(p []byte) (int, error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	return b.text.Write(p)
 }
 
 // must runs a script that has to succeed.

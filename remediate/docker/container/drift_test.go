@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
@@ -115,8 +116,10 @@ func TestLiftedLimitsAreNoDrift(t *testing.T) {
 func TestForceAcceptsWhatCannotRunAgain(t *testing.T) {
 	h := Here(t)
 	h.Docker(t, "run", "-d", "--name", "once", "--stop-signal", "KILL", h.Image(t, "busybox"), "sh", "-c", "mkdir /once || exit 5; exec sleep 600")
+	eventually(t, "it has written", func() bool { return strings.Contains(h.Docker(t, "diff", "once"), "/once") })
 	was := look(t, h, "once")
 	r := recreator(t, h)
+	r.Options.Stable = 3 * time.Second // on a busy machine it needs its time to fail
 	step := hardening(t, h, "once")
 	undo, err := r.Prepare(t.Context(), step)
 	if err != nil {

@@ -166,7 +166,7 @@ func (o *operated) original() {
 // which nobody but an administrator may make it do.
 func (o *operated) nothingLeft() {
 	o.Helper()
-	const look = `for exe in /proc/[0-9]*/exe; do readlink $exe; done | grep /confirm/docker-harden
+	const look = `for exe in /proc/[0-9]*/exe; do readlink $exe; done | grep "^$0/.*/confirm/docker-harden"
 ls -d "$0"/generations/*/confirm /etc/systemd/system/docker-harden* /etc/systemd/system/*/docker-harden* 2>/dev/null
 [ ! -d /run/systemd/system ] || systemctl list-units --plain --no-legend 'docker-harden*'
 exit 0`
@@ -231,7 +231,9 @@ func (o *operated) killedApply(confirm string) {
 	}
 }
 
+// Both tests mostly wait for deadlines: they do it together, after all others.
 func TestUnconfirmed(t *testing.T) {
+	t.Parallel()
 	o := operate(t, host.Here(t))
 	t.Run("expiry", func(t *testing.T) {
 		row.Record(t, row.Row{
@@ -302,7 +304,7 @@ func TestUnconfirmed(t *testing.T) {
 // killCopies kills the process that waits for the deadline.
 func (o *operated) killCopies() {
 	o.Helper()
-	o.host.Exec(o.T, "sh", "-c", `for p in /proc/[0-9]*; do case "$(readlink $p/exe)" in */confirm/docker-harden) kill -9 ${p#/proc/};; esac; done`)
+	o.host.Exec(o.T, "sh", "-c", `for p in /proc/[0-9]*; do case "$(readlink $p/exe)" in "$0"/*/confirm/docker-harden) kill -9 ${p#/proc/};; esac; done`, o.state)
 }
 
 // bootAnew plays a power loss on a host whose first process stays, by giving the kernel's boot another name.
@@ -326,6 +328,7 @@ func (o *operated) bootAnew() {
 }
 
 func TestUnconfirmedOnSystemd(t *testing.T) {
+	t.Parallel()
 	o := operate(t, host.Start(t, host.Systemd()))
 	t.Run("confirmed", func(t *testing.T) {
 		row.Record(t, row.Row{

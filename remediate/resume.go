@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"docker-harden/plan"
 	"docker-harden/remediate/journal"
@@ -63,19 +64,18 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 		}
 		return err
 	}
-	var rest, half []plan.Step
+	var rest []plan.Step
+	done := func(s plan.Step) bool { return x.gen.Step(s.ID).Phase == journal.StepDone }
 	for _, s := range x.gen.Begin.Steps {
-		switch x.gen.Step(s.ID).Phase {
-		case journal.StepDone:
+		if done(s) {
 			x.out.Done = append(x.out.Done, s.ID)
-		case journal.StepPrepared:
-			half, rest = append(half, s), append(rest, s)
-		default:
+		} else {
 			rest = append(rest, s)
 		}
 	}
-	// A half-done step is undone first and then made whole: one way through each handler, not two.
-	for i, s := range half {
+	// A half-done step, and one whose undo an earlier resume had begun, is undone first and then made whole: one
+	// way through each handler, not two.
+	for i, s := range slices.DeleteFunc(x.gen.UndoOrder(), done) {
 		x.index = i + 1
 		if err := x.undoStep(context.WithoutCancel(ctx), x.gen, s, RollbackRequest{Basis: q.Basis}); err != nil {
 			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)

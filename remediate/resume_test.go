@@ -87,39 +87,62 @@ func TestResumeFinishesARollback(t *testing.T) {
 	}
 }
 
-// A crash in the middle of a step: the journal holds the preparation and nothing else.
+// A crash in the middle of a step, and crashes of the resume that undoes what is half done: it is undone, then
+// made whole.
 func TestResumeRedoesAHalfDoneStep(t *testing.T) {
-	for _, notes := range []int{0, 1} {
-		g := newRig(t)
-		j, err := g.Store.Create(journal.Begin{Plan: g.bytes, PlanSHA256: g.sum, Host: g.plan.Host, Steps: g.plan.Steps})
-		if err != nil {
-			t.Fatal(err)
-		}
-		undo, _ := g.host.Prepare(t.Context(), g.plan.Steps[0])
-		if err := j.Write(journal.Prepared, "daemon", undo); err != nil {
-			t.Fatal(err)
-		}
-		if notes == 1 {
-			g.host.values["daemon log-level"] = `"info"`
-			if err := j.Write(journal.Note, "daemon", map[string]int{"changed": 0}); err != nil {
+	changed := map[string]int{"changed": 0}
+	for _, tt := range []struct {
+		name  string
+		after []journal.Kind // records after the preparation
+	}{
+		{"nothing changed yet", nil},
+		{"changed", []journal.Kind{journal.Note}},
+		{"killed again in its undo", []journal.Kind{journal.Note, journal.Resumed, journal.Undoing}},
+		{"killed a third time in its undo", []journal.Kind{journal.Note, journal.Resumed, journal.Undoing, journal.Resumed, journal.Undoing}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t)
+			j, err := g.Store.Create(journal.Begin{Plan: g.bytes, PlanSHA256: g.sum, Host: g.plan.Host, Steps: g.plan.Steps})
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := g.Apply(t.Context(), g.request()); !errors.Is(err, remediate.ErrUnfinished) {
-			t.Errorf("apply over a crash: %v", err)
-		}
-		if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); err != nil {
-			t.Fatal(err)
-		}
-		g.value(t, "daemon log-level", `"info"`)
-		g.value(t, "container/web HostConfig.CapDrop", `["NET_RAW"]`)
-		if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{Basis: g.host.basis}); err != nil {
-			t.Fatal(err)
-		}
-		g.value(t, "daemon log-level", `"debug"`)
+			undo, _ := g.host.Prepare(t.Context(), g.plan.Steps[0])
+			if err := j.Write(journal.Prepared, "daemon", undo); err != nil {
+				t.Fatal(err)
+			}
+			for _, kind := range tt.after {
+				g.host.values["daemon log-level"] = `"info"`
+				step, data := "daemon", any(nil)
+				if kind == journal.Resumed {
+					step = ""
+				}
+				if kind == journal.Note {
+					data = changed
+				}
+				if err := j.Write(kind, step, data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := g.Apply(t.Context(), g.request()); !errors.Is(err, remediate.ErrUnfinished) {
+				t.Errorf("apply over a crash: %v", err)
+			}
+			g.host.calls = nil
+			if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"undo daemon", "prepare daemon", "do daemon"}; !slices.Equal(g.host.calls[:3], want) {
+				t.Errorf("resume began with %q, want %q", g.host.calls, want)
+			}
+			g.value(t, "daemon log-level", `"info"`)
+			g.value(t, "container/web HostConfig.CapDrop", `["NET_RAW"]`)
+			if _, err := g.Rollback(t.Context(), remediate.RollbackRequest{Basis: g.host.basis}); err != nil {
+				t.Fatal(err)
+			}
+			g.value(t, "daemon log-level", `"debug"`)
+		})
 	}
 }
 

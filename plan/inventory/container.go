@@ -191,7 +191,9 @@ type Proc struct {
 	MemoryLimit *int64 `json:"memory_limit"`
 	PidsLimit   *int64 `json:"pids_limit"`
 	CPUShares   *int64 `json:"cpu_shares"` // cgroup v1 cpu.shares, or the v2 weight converted to shares
-	AppArmor    string `json:"apparmor,omitempty"`
+	// CPUWeight is cpu.weight of cgroup v2 itself, 1 to 10000; the kernel's own is 100.
+	CPUWeight *int64 `json:"cpu_weight,omitempty"`
+	AppArmor  string `json:"apparmor,omitempty"`
 	// Ulimits are those of the first process by name, as "soft:hard" with -1 for none; only the limits
 	// that the container was given, or took from the engine, are looked at.
 	Ulimits map[string]string `json:"ulimits,omitempty"`

@@ -241,7 +241,8 @@ func (r *procReader) limits(proc *Proc, groups cgroups) {
 		proc.PidsLimit = r.root.number(dir, "pids.max")
 	}
 	if dir, v2, err := r.mount.group(groups, "cpu"); err == nil && v2 {
-		proc.CPUShares = sharesOf(r.root.number(dir, "cpu.weight"))
+		proc.CPUWeight = r.root.number(dir, "cpu.weight")
+		proc.CPUShares = sharesOf(proc.CPUWeight)
 	} else if err == nil {
 		proc.CPUShares = r.root.number(dir, "cpu.shares")
 	}

@@ -51,7 +51,7 @@ func TestEscapeSequences(t *testing.T) {
 	}
 	g.plan("container/loud")
 	for _, how := range []string{"plain", "json"} {
-		r := g.run(3, "apply", "host.plan", "--yes", "--stable", "300ms", "--progress", how, "--format", map[string]string{"plain": "text", "json": "json"}[how])
+		r := g.run(3, "apply", "host.plan", "--yes", "--stable", "3s", "--progress", how, "--format", map[string]string{"plain": "text", "json": "json"}[how])
 		g.says(r, "MKNOD")
 		g.raw(r)
 	}

@@ -145,6 +145,9 @@ func memoryEvidence(c *inventory.Container) []plan.Evidence {
 	return out
 }
 
+// lifted begins what an undo leaves of a limit.
+const lifted = "the limit cannot be unset through the API: the kernel is unlimited again, inspect shows "
+
 // memoryChanges sets the limit and the limit with swap together: the engine refuses one alone.
 func memoryChanges(h *inventory.Host, c *inventory.Container, limit int64, swap string) []plan.Change {
 	hc := &c.Inspect.HostConfig
@@ -155,11 +158,11 @@ func memoryChanges(h *inventory.Host, c *inventory.Container, limit int64, swap 
 	case swap == "none":
 		withSwap = limit
 	}
-	note := "the limit cannot be unset through the API: the kernel is unlimited again, inspect shows the engine's largest number"
+	note, noteSwap := lifted+"the engine's largest number", lifted+"-1"
 	if hc.Memory != 0 {
-		note = ""
+		note, noteSwap = "", ""
 	}
-	return differing(updateChange("Memory", hc.Memory, limit, note), updateChange("MemorySwap", hc.MemorySwap, withSwap, note))
+	return differing(updateChange("Memory", hc.Memory, limit, note), updateChange("MemorySwap", hc.MemorySwap, withSwap, noteSwap))
 }
 
 // selfSizing are programs that take a part of the limit as their heap when they start.

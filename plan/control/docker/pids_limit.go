@@ -84,9 +84,12 @@ func limitPids(c *inventory.Container, p profile.Params, f plan.Finding) plan.Fi
 		f.Notes = append(f.Notes, fmt.Sprintf("limit %d = max(%d seen × %d, %d)", limit, seenMost, p.Int("factor"), p.Int("floor")))
 	}
 	from := c.Inspect.HostConfig.PidsLimit
-	note := "the limit cannot be unset through the API: the kernel is unlimited again, inspect shows 0"
-	if from != nil && *from == 0 {
+	note := lifted + "0"
+	switch {
+	case from != nil && *from == 0:
 		note = ""
+	case running(c) && *c.Proc.PidsLimit > 0:
+		note = fmt.Sprintf("the limit cannot be unset through the API: the kernel has systemd's limit of %d again, and inspect shows that", *c.Proc.PidsLimit)
 	}
 	f.Changes = []plan.Change{updateChange("PidsLimit", from, limit, note)}
 	return f

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,8 +17,6 @@ const unlimitedMemory = 9223372036854771712
 const (
 	leastMemory   = 6 << 20 // the engine refuses less
 	defaultShares = 1024
-	// shareSteps is how coarse CPU weights of control groups v2 are, in shares.
-	shareSteps = 27
 )
 
 // live are the fields that the engine changes in a running container.
@@ -83,20 +82,21 @@ func held(want limits, p *inventory.Proc, fields []string) []string {
 		wrong = append(wrong, fmt.Sprintf("PidsLimit is still %d in the kernel", *p.PidsLimit))
 	}
 	if slices.Contains(fields, "CpuShares") {
-		wrong = append(wrong, sharesHeld(want.CPUShares, p.CPUShares)...)
+		wrong = append(wrong, sharesHeld(want.CPUShares, p)...)
 	}
 	return wrong
 }
 
-func sharesHeld(want int64, have *int64) []string {
-	if want == 0 {
-		want = defaultShares
-	}
+func sharesHeld(want int64, p *inventory.Proc) []string {
 	switch {
-	case have == nil:
+	case p.CPUWeight != nil: // cgroup v2
+		if !slices.Contains(weightsOf(want), *p.CPUWeight) {
+			return []string{fmt.Sprintf("the weight for CpuShares is %d in the kernel, which is not what runtimes make of %d", *p.CPUWeight, want)}
+		}
+	case p.CPUShares == nil:
 		return []string{"CpuShares could not be read from its control group"}
-	case *have > want+shareSteps || *have < want-shareSteps:
-		return []string{fmt.Sprintf("CpuShares is %d in the kernel, not %d", *have, want)}
+	case *p.CPUShares != within(cmp.Or(want, defaultShares)):
+		return []string{fmt.Sprintf("CpuShares is %d in the kernel, not %d", *p.CPUShares, cmp.Or(want, defaultShares))}
 	}
 	return nil
 }

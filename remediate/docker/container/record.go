@@ -49,6 +49,8 @@ type record struct {
 	Unread  string        `json:"unread,omitempty"`
 	// Restart is true for a container that is only stopped and started, because of what it is bound to.
 	Restart bool `json:"restart,omitempty"`
+	// Pids is the limit of processes that the kernel held although none was set: systemd's own.
+	Pids int64 `json:"pids,omitempty"`
 	// Binds are the containers it is bound to: all of the same step, and every one whose namespaces it uses.
 	Binds []bind `json:"binds,omitempty"`
 }

@@ -79,6 +79,7 @@ func (r *Recreator) prepare(ctx context.Context, a *api, c *state, part plan.Mem
 	if rec.Binds, err = a.binds(ctx, c, part); err != nil || rec.Restart {
 		return rec, err
 	}
+	rec.Pids = r.ownPids(c)
 	rec.TempNew, rec.TempOld = rec.Name+".dh-"+tx+"-new", rec.Name+".dh-"+tx+"-old"
 	if err := r.requests(ctx, a, c, part.Changes, rec); err != nil {
 		return nil, err
@@ -214,6 +215,18 @@ func (r *Recreator) proc(c *state) (*inventory.Proc, error) {
 		return nil, fmt.Errorf("cannot read the processes of %s: %w", c.name(), err)
 	}
 	return p, nil
+}
+
+// ownPids is the limit of processes that a container has although none is set; 0: it has none.
+func (r *Recreator) ownPids(c *state) int64 {
+	if p := c.HostConfig.PidsLimit; !c.State.Running || p != nil && *p > 0 {
+		return 0
+	}
+	p, err := r.proc(c)
+	if err != nil || p.PidsLimit == nil {
+		return 0 // a limit that an undo of an update sets later counts as somebody's change then
+	}
+	return max(*p.PidsLimit, 0)
 }
 
 // path is where a file of the engine's host is found.

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"docker-harden/plan"
+	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container/body"
 )
@@ -72,53 +74,92 @@ func (u *Updater) revert(ctx context.Context, a *api, c *state, rec *updateRecor
 	if err != nil {
 		return remediate.Restored{}, err
 	}
-	target := backTo(rec.From)
+	ways := rec.ways()
 	var send []string
 	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
 		path := "HostConfig." + field
 		is := func(v json.RawMessage) bool { return body.Equal(path, now[field], v) }
+		back := is(ways[field][0])
+		if field == "CpuShares" {
+			back = slices.ContainsFunc(ways[field], is) && u.weighs(c, rec)
+		}
 		switch {
-		case is(rec.From[field]) || is(target[field]):
+		case is(rec.From[field]) || back:
 			continue
-		case !is(rec.To[field]) && !force:
+		case !is(rec.To[field]) && !slices.ContainsFunc(ways[field], is) && !force:
 			return remediate.Restored{}, fmt.Errorf("%w: %s of %s is %s now, the apply set %s",
 				remediate.ErrDrifted, path, rec.Name, present(now[field]), present(rec.To[field]))
 		}
 		send = append(send, field)
 	}
 	if len(send) > 0 {
-		if now, err = u.set(ctx, a, c, target, send); err != nil {
+		if now, err = u.set(ctx, a, c, ways, send); err != nil {
 			return remediate.Restored{}, err
 		}
-	}
-	out := remediate.Restored{How: plan.Exact, Nothing: len(send) == 0}
-	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
-		if !identical(rec.From[field], now[field]) {
-			out.How = plan.Functional
-			out.Notes = append(out.Notes, fmt.Sprintf("%s cannot be unset through the API: it has no effect any more, and docker inspect shows %s instead of %s",
-				field, present(now[field]), present(rec.From[field])))
+		if slices.Contains(send, "CpuShares") && !u.weighs(c, rec) {
+			if now, err = u.reweigh(ctx, a, c, rec); err != nil {
+				return remediate.Restored{}, err
+			}
 		}
 	}
-	return out, nil
+	return u.shown(c, rec, now, len(send) == 0), nil
+}
+
+// shown says what is different from before, although all is set back that can be.
+func (u *Updater) shown(c *state, rec *updateRecord, now map[string]json.RawMessage, nothing bool) remediate.Restored {
+	out := remediate.Restored{How: plan.Exact, Nothing: nothing}
+	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
+		if identical(rec.From[field], now[field]) {
+			continue
+		}
+		out.How = plan.Functional
+		effect := "it has no effect any more"
+		if field == "PidsLimit" && rec.Kernel.limitsPids() {
+			effect = "the kernel holds the limit of before, which systemd had set"
+		}
+		out.Notes = append(out.Notes, fmt.Sprintf("%s cannot be unset through the API: %s, and docker inspect shows %s instead of %s",
+			field, effect, present(now[field]), present(rec.From[field])))
+	}
+	if note := u.unweighed(c, rec, now); note != "" {
+		out.How = plan.Functional
+		out.Notes = append(out.Notes, note)
+	}
+	return out
+}
+
+// unweighed says what the kernel may hold instead of the weight of before; empty: it holds that.
+func (u *Updater) unweighed(c *state, rec *updateRecord, now map[string]json.RawMessage) string {
+	if _, ok := rec.From["CpuShares"]; !ok || identical(rec.From["CpuShares"], now["CpuShares"]) || rec.Kernel == nil || rec.Kernel.Weight == nil {
+		return ""
+	}
+	const exactly = "; rollback --exact recreates the container and leaves no doubt"
+	switch {
+	case !c.State.Running:
+		return fmt.Sprintf("its weight is %d again after its next start if the runtime is runc before 1.3.2, and may be another with a later one%s", *rec.Kernel.Weight, exactly)
+	case !u.weighs(c, rec):
+		return fmt.Sprintf("the runtime makes a weight of %d of no shares that were tried: the kernel holds another%s", *rec.Kernel.Weight, exactly)
+	}
+	return ""
 }
 
 // identical compares two values as they are shown.
 func identical(a, b json.RawMessage) bool { return present(a) == present(b) }
 
-func (u *Updater) set(ctx context.Context, a *api, c *state, target map[string]json.RawMessage, fields []string) (map[string]json.RawMessage, error) {
-	request := make(map[string]json.RawMessage)
+// set sends the first way back of each field, and proves it.
+func (u *Updater) set(ctx context.Context, a *api, c *state, ways map[string][]json.RawMessage, fields []string) (map[string]json.RawMessage, error) {
+	proof := make(map[string]json.RawMessage)
 	for _, field := range fields {
-		request[field] = target[field]
+		proof[field] = ways[field][0]
 	}
+	request := maps.Clone(proof)
 	if _, ok := request["Memory"]; ok && len(request["MemorySwap"]) == 0 {
 		request["MemorySwap"] = swapBeside(c, request["Memory"])
 	}
-	if err := a.update(ctx, c.ID, request); err != nil {
+	if err := a.freeSwap(ctx, c, request); err != nil {
 		return nil, err
 	}
-	proof := make(map[string]json.RawMessage)
-	for _, field := range fields {
-		proof[field] = target[field]
+	if err := a.update(ctx, c.ID, request); err != nil {
+		return nil, err
 	}
 	if err := u.proven(ctx, a, c.ID, proof); err != nil {
 		return nil, err
@@ -130,18 +171,65 @@ func (u *Updater) set(ctx context.Context, a *api, c *state, target map[string]j
 	return hostConfig(now.raw)
 }
 
-// backTo gives the values that bring limits back: those that were set as they were, the others lifted.
-func backTo(from map[string]json.RawMessage) map[string]json.RawMessage {
-	target := maps.Clone(from)
-	for field, value := range map[string]int64{
-		"Memory": unlimitedMemory, "MemorySwap": unlimitedMemory, "PidsLimit": -1, "CpuShares": defaultShares,
-	} {
-		switch was, ok := from[field]; strings.TrimSpace(string(was)) {
-		case "", "null", "0", "-1":
-			if ok {
-				target[field] = json.RawMessage(fmt.Sprint(value))
-			}
+// freeSwap lifts a limit of memory and swap before the one of memory alone is lifted with -1 for both: -1 does
+// not reach the kernel, and cgroup v1 refuses more memory than memory and swap. Both lifted in one request
+// would leave no swap on cgroup v2, where the kernel is given the difference.
+func (a *api) freeSwap(ctx context.Context, c *state, request map[string]json.RawMessage) error {
+	if string(request["MemorySwap"]) != "-1" || c.HostConfig.MemorySwap <= 0 {
+		return nil
+	}
+	return a.update(ctx, c.ID, map[string]json.RawMessage{
+		"Memory": json.RawMessage(strconv.FormatInt(c.HostConfig.Memory, 10)), "MemorySwap": json.RawMessage(strconv.FormatInt(unlimitedMemory, 10)),
+	})
+}
+
+// reweigh tries the other shares of which some runtime makes the weight of before.
+func (u *Updater) reweigh(ctx context.Context, a *api, c *state, rec *updateRecord) (now map[string]json.RawMessage, err error) {
+	for _, other := range rec.ways()["CpuShares"][1:] {
+		if now, err = u.set(ctx, a, c, map[string][]json.RawMessage{"CpuShares": {other}}, []string{"CpuShares"}); err != nil || u.weighs(c, rec) {
+			return now, err
 		}
 	}
-	return target
+	return u.set(ctx, a, c, rec.ways(), []string{"CpuShares"})
+}
+
+// weighs reports whether the kernel holds the weight of before, as far as it can be asked.
+func (u *Updater) weighs(c *state, rec *updateRecord) bool {
+	if rec.Kernel == nil || rec.Kernel.Weight == nil {
+		return true
+	}
+	p, err := inventory.ReadProc(u.Options.Root, c.State.PID)
+	return err != nil || p.CPUWeight == nil || *p.CPUWeight == *rec.Kernel.Weight
+}
+
+// limitsPids reports whether the kernel limited processes that nobody had limited.
+func (h *heldBefore) limitsPids() bool { return h != nil && h.Pids != nil && *h.Pids > 0 }
+
+// ways are the values that bring each limit back, the likeliest first: one that was set as it was, any other
+// to what the kernel held, or lifted. Of the limit with swap the second is only on the way there.
+func (rec *updateRecord) ways() map[string][]json.RawMessage {
+	lift := map[string][]int64{
+		"Memory": {unlimitedMemory}, "MemorySwap": {-1, unlimitedMemory}, "PidsLimit": {-1}, "CpuShares": {defaultShares},
+	}
+	if rec.Kernel.limitsPids() {
+		lift["PidsLimit"] = []int64{*rec.Kernel.Pids}
+	}
+	if rec.Kernel != nil && rec.Kernel.Weight != nil {
+		if shares := sharesFor(*rec.Kernel.Weight); len(shares) > 0 {
+			lift["CpuShares"] = shares
+		}
+	}
+	ways := make(map[string][]json.RawMessage)
+	for field, was := range rec.From {
+		ways[field] = []json.RawMessage{was}
+		numbers, liftable := lift[field]
+		if !liftable || !slices.Contains([]string{"", "null", "0", "-1"}, strings.TrimSpace(string(was))) {
+			continue
+		}
+		ways[field] = nil
+		for _, n := range numbers {
+			ways[field] = append(ways[field], json.RawMessage(strconv.FormatInt(n, 10)))
+		}
+	}
+	return ways
 }

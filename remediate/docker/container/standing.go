@@ -239,7 +239,7 @@ func (b *back) moved(c *state, req *body.Request) []string {
 	for _, d := range differences {
 		// A link shows the name that its target has at the moment: it is proven when all names are back.
 		linked := d.Path == "HostConfig.Links" && len(b.all) > 1
-		if d.Path != "HostConfig.RestartPolicy" && !linked && !lifted(d) {
+		if d.Path != "HostConfig.RestartPolicy" && !linked && !b.lifted(d) {
 			out = append(out, clean(d.String(), maxMessage))
 		}
 	}
@@ -248,11 +248,12 @@ func (b *back) moved(c *state, req *body.Request) []string {
 
 // lifted: a limit that was never set, and one that a live rollback lifted because it cannot be unset,
 // are no different in effect. That was this tool, not somebody else.
-func lifted(d body.Difference) bool {
+func (b *back) lifted(d body.Difference) bool {
 	none := map[string][]string{
-		"HostConfig.CpuShares":  {"0", strconv.Itoa(defaultShares)},
+		"HostConfig.CpuShares":  {"0", strconv.Itoa(defaultShares), strconv.FormatInt(sharesFor(defaultWeight)[0], 10)},
 		"HostConfig.Memory":     {"0", strconv.FormatInt(unlimitedMemory, 10)},
 		"HostConfig.MemorySwap": {"0", "-1", strconv.FormatInt(unlimitedMemory, 10)},
+		"HostConfig.PidsLimit":  {"null", "0", "-1", strconv.FormatInt(b.rec.Pids, 10)},
 	}[d.Path]
 	return slices.Contains(none, d.Was) && slices.Contains(none, d.Is)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -37,6 +38,15 @@ type updateRecord struct {
 	// From and To are the values of the changed fields of HostConfig, before and as planned.
 	From map[string]json.RawMessage `json:"from"`
 	To   map[string]json.RawMessage `json:"to"`
+	// Kernel is what the container's control group held before, or holds once it is started.
+	Kernel *heldBefore `json:"kernel,omitempty"`
+}
+
+// heldBefore is what the kernel holds although nobody set it through the engine: systemd gives every unit a
+// limit of processes, and cgroup v2 every group a weight.
+type heldBefore struct {
+	Pids   *int64 `json:"pids"`             // -1: no limit; nil: not known
+	Weight *int64 `json:"weight,omitempty"` // cgroup v2 only
 }
 
 // Prepare checks that the limits can be set without harm, and saves the present ones. It changes nothing.
@@ -70,7 +80,26 @@ func (u *Updater) Prepare(ctx context.Context, step plan.Step) (json.RawMessage,
 	if err := u.admit(ctx, a, c, &rec); err != nil {
 		return nil, err
 	}
+	if rec.Kernel, err = u.held(c); err != nil {
+		return nil, err
+	}
 	return json.Marshal(rec)
+}
+
+// held reads what the kernel holds for the container, or would hold as its own.
+func (u *Updater) held(c *state) (*heldBefore, error) {
+	if !c.State.Running || c.State.Restarting {
+		if _, err := os.Stat(u.Options.path("sys/fs/cgroup/cgroup.controllers")); err != nil {
+			return nil, nil // cgroup v1: a group has 1024 shares, as after an undo
+		}
+		weight := int64(defaultWeight)
+		return &heldBefore{Weight: &weight}, nil
+	}
+	p, err := inventory.ReadProc(u.Options.Root, c.State.PID)
+	if err != nil {
+		return nil, refused("the control group of %s cannot be read, so what it holds could not be brought back: %s", c.name(), clean(err.Error(), maxMessage))
+	}
+	return &heldBefore{Pids: p.PidsLimit, Weight: p.CPUWeight}, nil
 }
 
 func (u *Updater) admit(ctx context.Context, a *api, c *state, rec *updateRecord) error {
@@ -143,7 +172,7 @@ func swapBeside(c *state, memory json.RawMessage) json.RawMessage {
 		return json.RawMessage(fmt.Sprint(s))
 	}
 	if m > unlimitedMemory/2 {
-		return json.RawMessage(fmt.Sprint(int64(unlimitedMemory))) // twice that is no number
+		return json.RawMessage("-1") // twice that is no number
 	}
 	return json.RawMessage(fmt.Sprint(2 * m))
 }

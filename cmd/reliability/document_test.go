@@ -173,6 +173,34 @@ func TestProving(t *testing.T) {
 	}
 }
 
+// What a run printed earlier is as good as a run, unless something failed in it.
+func TestRecorded(t *testing.T) {
+	const event = `{"Action":"output","Package":"docker-harden/p","Test":"TestA","Output":"a_test.go:1: reliability-row: {\"table\":\"fault\",\"id\":\"x\",\"case\":\"c\",\"test\":\"TestA\",\"result\":\"pass\"}\n"}` + "\n"
+	for name, tt := range map[string]struct {
+		events string
+		wrong  bool
+	}{
+		"passed": {event, false},
+		"failed": {event + `{"Action":"fail","Package":"docker-harden/p","Test":"TestB"}` + "\n", true},
+	} {
+		in, out := t.TempDir()+"/events", t.TempDir()+"/out.md"
+		if err := os.WriteFile(in, []byte(tt.events), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		if err := run(t.Context(), []string{"-part", "-o", out, "-from", in}, &said); (err != nil) != tt.wrong {
+			t.Errorf("%s: %v", name, err)
+		}
+		text, err := os.ReadFile(out)
+		if tt.wrong != (err != nil) || !tt.wrong && !strings.Contains(string(text), "| x | c |") {
+			t.Errorf("%s: the document is %q, %v", name, text, err)
+		}
+	}
+	if err := run(t.Context(), []string{"-o", t.TempDir() + "/out.md", "-from", "/no/such/file"}, &bytes.Buffer{}); err == nil {
+		t.Error("a file that is not there proves something")
+	}
+}
+
 // A run that fails leaves the document alone.
 func TestFailureWritesNothing(t *testing.T) {
 	out := t.TempDir() + "/out.md"

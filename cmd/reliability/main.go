@@ -3,6 +3,7 @@
 //	reliability                 all of them; as root, takes its time
 //	reliability PACKAGE...      only these packages; rows that others proved stay as they are in the document
 //	reliability -run REGEXP     only tests that match; every other row stays
+//	reliability -from FILE      run nothing, take what go test -json printed; rows of other packages stay
 //	reliability -check          run nothing, say what the document lacks
 //
 // It fails, and leaves the document alone, when a test fails; and it fails when a case is then proven by no
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -44,6 +46,7 @@ func run(ctx context.Context, args []string, say io.Writer) error {
 	only := flags.String("run", "", "run only tests that match `REGEXP`, and keep every other row")
 	timeout := flags.Duration("timeout", 3*time.Hour, "`TIME` that one package may take")
 	tags := flags.String("tags", "", "build `TAGS` for the tests")
+	from := flags.String("from", "", "run no test, read what go test -json -v printed from `FILE`")
 	part := flags.Bool("part", false, "do not complain of what no test proves yet")
 	check := flags.Bool("check", false, "run no test, only say what the document lacks")
 	if err := flags.Parse(args); err != nil {
@@ -60,17 +63,16 @@ func run(ctx context.Context, args []string, say io.Writer) error {
 	if *check {
 		return incomplete(old)
 	}
-	packages := flags.Args()
-	if len(packages) == 0 {
-		if packages, err = proving(ctx, *tags); err != nil {
-			return err
-		}
+	var got []proof
+	if *from != "" {
+		got, err = recorded(*from, say)
+	} else {
+		got, err = ran(ctx, flags.Args(), testRun{only: *only, timeout: *timeout, tags: *tags, say: say})
 	}
-	got, err := test(ctx, testRun{packages: packages, only: *only, timeout: *timeout, tags: *tags, say: say})
 	if err != nil {
 		return err
 	}
-	rows := merge(old, got, *only != "")
+	rows := merge(old, got, *only != "" || *from != "")
 	text, err := render(rows, engineVersion(ctx))
 	if err != nil {
 		return err
@@ -83,6 +85,31 @@ func run(ctx context.Context, args []string, say io.Writer) error {
 		return nil
 	}
 	return incomplete(rows)
+}
+
+// ran runs the tests of packages, or of all that prove something.
+func ran(ctx context.Context, packages []string, r testRun) (got []proof, err error) {
+	r.packages = packages
+	if len(packages) == 0 {
+		if r.packages, err = proving(ctx, r.tags); err != nil {
+			return nil, err
+		}
+	}
+	return test(ctx, r)
+}
+
+// recorded reads what an earlier run of go test -json printed. One with a failure proves nothing.
+func recorded(path string, say io.Writer) ([]proof, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the tests' output: %w", err)
+	}
+	defer f.Close()
+	rows, failed := collect(f, say)
+	if len(failed) > 0 {
+		return nil, fmt.Errorf("%d tests failed in %s; the document stays as it is: %s", len(failed), path, strings.Join(failed, ", "))
+	}
+	return rows, nil
 }
 
 // incomplete says what a set of rows lacks: cases that nobody proved, and rows that did not pass.

@@ -11,8 +11,16 @@ import (
 // The numbers of both kinds of runtimes. Seen: 39 and 100 with runc 1.1.5, 77 with 1.3.1, 170 with 1.4.0-rc.1.
 func TestWeights(t *testing.T) {
 	for _, tt := range []struct{ shares, linear, curved int64 }{
-		{0, 1, 1}, {1, 1, 1}, {2, 1, 1}, {512, 20, 59}, {1024, 39, 100}, {2000, 77, 170}, {2597, 99, 210}, {2598, 100, 210},
-		{262144, 10000, 10000}, {1 << 40, 10000, 10000},
+		{0, 1, 1},
+		{1, 1, 1},
+		{2, 1, 1},
+		{512, 20, 59},
+		{1024, 39, 100},
+		{2000, 77, 170},
+		{2597, 99, 210},
+		{2598, 100, 210},
+		{262144, 10000, 10000},
+		{1 << 40, 10000, 10000},
 	} {
 		if got := linearWeight(tt.shares); got != tt.linear {
 			t.Errorf("%d shares are a weight of %d, want %d", tt.shares, got, tt.linear)

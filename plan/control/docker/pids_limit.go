@@ -89,7 +89,7 @@ func limitPids(c *inventory.Container, p profile.Params, f plan.Finding) plan.Fi
 	case from != nil && *from == 0:
 		note = ""
 	case running(c) && *c.Proc.PidsLimit > 0:
-		note = fmt.Sprintf("the limit cannot be unset through the API: the kernel has systemd's limit of %d again, and inspect shows that", *c.Proc.PidsLimit)
+		note = fmt.Sprintf("the limit cannot be unset through the API: the kernel has the limit of %d of before again, which the engine did not know, and inspect shows that", *c.Proc.PidsLimit)
 	}
 	f.Changes = []plan.Change{updateChange("PidsLimit", from, limit, note)}
 	return f

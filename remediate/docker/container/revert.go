@@ -115,7 +115,7 @@ func (u *Updater) shown(c *state, rec *updateRecord, now map[string]json.RawMess
 		out.How = plan.Functional
 		effect := "it has no effect any more"
 		if field == "PidsLimit" && rec.Kernel.limitsPids() {
-			effect = "the kernel holds the limit of before, which systemd had set"
+			effect = "the kernel holds the limit of before, which was not set through the engine (systemd gives each unit one)"
 		}
 		out.Notes = append(out.Notes, fmt.Sprintf("%s cannot be unset through the API: %s, and docker inspect shows %s instead of %s",
 			field, effect, present(now[field]), present(rec.From[field])))

@@ -32,9 +32,9 @@ func Encode(p *Plan) (data []byte, sum string, err error) {
 	}
 	body = Visible(body)
 	sum = digest(body)
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "{\n\"sha256\": %q,\n\"plan\": %s\n}\n", sum, body)
-	return out.Bytes(), sum, nil
+	const around = 128 // bytes of the envelope
+	data = fmt.Appendf(make([]byte, 0, len(body)+around), "{\n\"sha256\": %q,\n\"plan\": ", sum)
+	return append(append(data, body...), "\n}\n"...), sum, nil
 }
 
 // Decode reads a plan file. It fails with ErrFormat when it is not a plan of this version, and with

@@ -33,6 +33,9 @@ func movedTag(h *inventory.Host, c *inventory.Container) string {
 	if !known || image.Missing || name == "" || strings.HasPrefix(c.Inspect.Image, name) || strings.HasPrefix(strings.TrimPrefix(c.Inspect.Image, "sha256:"), name) {
 		return ""
 	}
+	if slices.Contains(image.RepoTags, name) || slices.Contains(image.RepoTags, name+":latest") {
+		return "" // as written, which is mostly so
+	}
 	wanted, ok := tagged(name)
 	if !ok {
 		return "" // named by its digest, which cannot move

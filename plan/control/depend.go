@@ -169,7 +169,7 @@ func Bound(h *inventory.Host, findings []plan.Finding) []plan.Bound {
 		}
 		price := plan.Finding{Resource: c.Resource()}
 		if c.Layer != nil {
-			priceRecreate(h, c, &price)
+			priceRecreate(c, &price, drifted(h, c))
 		}
 		one.Risk, one.Notes, one.Downtime = price.Risk, price.Notes, price.Downtime
 		if c.Owner.Kind == inventory.OwnedByCompose {

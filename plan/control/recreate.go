@@ -27,33 +27,56 @@ func guardContainers(h *inventory.Host, p *profile.Profile, findings []plan.Find
 	for i := range h.Containers {
 		containers[h.Containers[i].ID] = &h.Containers[i]
 	}
-	bonds := bondsOf(h)
+	recreates := recreateRules{host: h, profile: p, bonds: bondsOf(h), known: make(map[*inventory.Container]recreateFacts)}
 	for i := range findings {
 		f := &findings[i]
 		c := containers[f.Resource.ID]
 		if c == nil || f.Resource.Kind != plan.ResourceContainer || !changes(f) {
 			continue
 		}
-		rules := p.RecreateOf(c.Name)
 		reasons := changeBlocks(h, c)
 		if reason := owner.Reason(c, f.Changes); len(reasons) == 0 && reason != "" {
 			reasons, f.Wanted = []string{reason}, f.Changes
 		}
 		if len(reasons) == 0 && changes(f, plan.KindRecreate) {
-			reasons = append(recreateBlocks(h, p, c), bonds.blocks(p, c)...)
+			reasons = recreates.of(c).blocks
 		}
 		switch {
 		case len(reasons) > 0:
 			block(f, strings.Join(reasons, "; "))
 		case changes(f, plan.KindRecreate):
-			if rules.WritableLayer == plan.LayerRefuse {
+			if p.RecreateOf(c.Name).WritableLayer == plan.LayerRefuse {
 				f.WritableLayer = plan.LayerRefuse // the files may come after the plan
 			}
-			priceRecreate(h, c, f)
+			priceRecreate(c, f, recreates.of(c).drifted)
 		case c.Owner.Kind == inventory.OwnedByCompose:
 			f.Notes = append(f.Notes, composeReason(c))
 		}
 	}
+}
+
+// recreateRules tells of each container whether it can be recreated. That is the same for all of its
+// findings, so it is found out once.
+type recreateRules struct {
+	host    *inventory.Host
+	profile *profile.Profile
+	bonds   *bonds
+	known   map[*inventory.Container]recreateFacts
+}
+
+type recreateFacts struct {
+	blocks  []string // why it cannot be
+	drifted []string // what would show that has changed around it
+}
+
+func (r *recreateRules) of(c *inventory.Container) recreateFacts {
+	facts, known := r.known[c]
+	if !known {
+		facts.blocks = append(recreateBlocks(r.host, r.profile, c), r.bonds.blocks(r.profile, c)...)
+		facts.drifted = drifted(r.host, c)
+		r.known[c] = facts
+	}
+	return facts
 }
 
 // changeBlocks says why no change at all can be made to a container.
@@ -225,7 +248,7 @@ func runtimeGone(h *inventory.Host, name string) bool {
 }
 
 // priceRecreate adds what a recreate of this container costs and risks.
-func priceRecreate(h *inventory.Host, c *inventory.Container, f *plan.Finding) {
+func priceRecreate(c *inventory.Container, f *plan.Finding, drifted []string) {
 	in := &c.Inspect
 	if c.Layer.Files > 0 {
 		f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("%s in the writable layer carried over: %s", layerFiles(c.Layer), layerPaths(c.Layer)))
@@ -246,7 +269,7 @@ func priceRecreate(h *inventory.Host, c *inventory.Container, f *plan.Finding) {
 	if ranges := rangePorts(c); len(ranges) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("published on the next free port of a range, which may be another one: %s", strings.Join(ranges, ", ")))
 	}
-	f.Notes = append(f.Notes, drifted(h, c)...)
+	f.Notes = append(f.Notes, drifted...)
 	if !c.Running() {
 		return
 	}

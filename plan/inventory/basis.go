@@ -100,11 +100,11 @@ func (f File) basis() plan.Basis {
 // container whose address was not chosen is there only while it runs.
 var stateful = map[string]bool{"Config.MacAddress": true}
 
-// basis hashes every field of a container's configuration for itself, with its id and the field as
-// salt, so that equal secrets of two containers do not show. It walks the answer's text: decoding
+// basis hashes every field of a container's configuration that is set for itself, with its id and the
+// field as salt, so that equal secrets of two containers do not show. It walks the answer's text: decoding
 // it would take most of the time of making a plan.
 func (c *Container) basis() (plan.Basis, error) {
-	if !gjson.ValidBytes(c.Raw) {
+	if c.made == nil && !gjson.ValidBytes(c.Raw) { // walking it has shown that it is valid
 		return nil, errors.New("cannot read the engine's answer: it is not JSON")
 	}
 	var image, config, hostConfig, networks gjson.Result
@@ -121,7 +121,7 @@ func (c *Container) basis() (plan.Basis, error) {
 		}
 		return true
 	})
-	const usual = 128 // fields
+	const usual = 48 // fields
 	h := hasher{id: c.ID, basis: make(plan.Basis, usual)}
 	h.basis["Name"], h.basis["Image"] = c.Name, image.Str
 	if err := errors.Join(h.fields("Config.", config), h.fields("HostConfig.", hostConfig)); err != nil {
@@ -153,17 +153,30 @@ func (h *hasher) fields(prefix string, object gjson.Result) error {
 	}
 	var err error
 	object.ForEach(func(key, value gjson.Result) bool {
+		if empty(value.Raw) {
+			return true
+		}
 		name := prefix + key.Str
-		if value.Type == gjson.Null || stateful[name] {
-			return true // the engine leaves out or nulls what is not set, differently by version
+		if stateful[name] {
+			return true
 		}
 		var text string
-		if text, err = canonical(value); err == nil {
+		if text, err = canonical(value); err == nil && !empty(text) { // it may have had space in it
 			h.add(name, text)
 		}
 		return err == nil
 	})
 	return err
+}
+
+// empty reports whether a field is not set. The engine leaves such fields out, writes null or writes
+// nothing in them, differently by version; most of a container's fields are of this kind.
+func empty(raw string) bool {
+	switch raw {
+	case "null", "0", "false", `""`, "[]", "{}":
+		return true
+	}
+	return false
 }
 
 // networks hashes what a person chose of the container's place in each network.

@@ -57,7 +57,7 @@ const parallel = 8
 // Collect observes the host behind an engine. It fails only when the engine cannot be asked at all;
 // whatever else could not be read is a problem in the result.
 func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
-	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/")), seen: map[string]imageAnswer{}, self: newOwnWorld()}
+	c := &collector{reader: reader, options: o, root: hostRoot(strings.TrimSuffix(o.Root, "/")), seen: map[string]imageAnswer{}}
 	c.host = &Host{Format: SnapshotFormat, Taken: time.Now().UTC(), Images: map[string]Image{}, Files: map[string]File{}}
 	c.endpoint = first(o.Endpoint, reader.DaemonHost())
 	if err := c.ask(ctx); err != nil {
@@ -123,8 +123,16 @@ func (c *collector) ask(ctx context.Context) error {
 		group.Go(func() error { return c.readImages(ctx, c.listedImages()) })
 		return c.containers(ctx)
 	})
+	var bridgeErr error
+	group.Go(func() error {
+		c.answers.bridge, bridgeErr = readBridge(ctx, c.reader)
+		return nil
+	})
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if bridgeErr != nil {
+		c.problem("daemon", bridgeErr.Error(), false)
 	}
 	c.host.Engine = c.answers.engine(c.reader.ClientVersion())
 	return nil
@@ -144,10 +152,8 @@ func distinct(list []container.Summary) error {
 
 // start asks for the containers and reads the engine's process and files.
 func (c *collector) start(ctx context.Context) error {
-	var bridgeErr error
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		c.answers.bridge, bridgeErr = readBridge(groupCtx, c.reader)
 		c.list, err = c.listed(groupCtx)
 		if err == nil {
 			err = distinct(c.list)
@@ -158,14 +164,12 @@ func (c *collector) start(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
+		c.self = newOwnWorld()
 		c.local()
 		return nil
 	})
 	if err := group.Wait(); err != nil {
 		return err
-	}
-	if bridgeErr != nil {
-		c.problem("daemon", bridgeErr.Error(), false)
 	}
 	if c.remote == "" {
 		// The process behind the socket was seen to be dockerd: its word on what product it is adds

@@ -202,7 +202,7 @@ func TestBasisIgnoresRunState(t *testing.T) {
 		r := before.Containers[i].Resource()
 		a, ok := before.Basis(r)
 		b, still := after.Basis(r)
-		if !ok || !still || len(a) < 30 {
+		if !ok || !still || len(a) < 15 {
 			t.Fatalf("%s: %d fields", r, len(a))
 		}
 		if moved := a.Moved(b); len(moved) != 0 {

@@ -15,6 +15,7 @@ type Container struct {
 	Raw json.RawMessage `json:"raw"`
 	// Inspect is the part of Raw that controls read.
 	Inspect Inspect `json:"-"`
+	made    *Made   // what Raw says of it, once that was read
 	Owner   Owner   `json:"owner"`
 	// Self is true for the container that this program runs in.
 	Self bool `json:"self,omitempty"`

@@ -9,6 +9,7 @@ import (
 
 // decode fills a container's Inspect and Name from its Raw.
 func (c *Container) decode() error {
+	c.made = nil // may be of an answer that nothing was masked in
 	var head struct {
 		ID   string `json:"Id"`
 		Name string `json:"Name"`

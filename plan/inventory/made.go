@@ -24,25 +24,59 @@ type Made struct {
 	Execs int
 }
 
-// Made reads how the container was made.
+// Made tells how the container was made.
 func (c *Container) Made() Made {
-	m := Made{LogOptions: map[string]string{}, Ulimits: json.RawMessage("null")}
-	fields := gjson.GetManyBytes(
-		c.Raw, "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config", "HostConfig.Ulimits", "HostConfig.Init",
-		"Config.AttachStdin", "Config.AttachStdout", "ExecIDs.#",
-	)
-	m.LogDriver = fields[0].String()
-	for name, value := range fields[1].Map() {
-		m.LogOptions[name] = value.String()
+	if c.made != nil {
+		return *c.made
 	}
-	if fields[2].IsArray() {
-		m.Ulimits = json.RawMessage(fields[2].Raw)
-		for _, limit := range fields[2].Array() {
+	m := newMade()
+	gjson.ParseBytes(c.Raw).ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "Config":
+			value.ForEach(func(key, value gjson.Result) bool { m.config(key.Str, value); return true })
+		case "HostConfig":
+			value.ForEach(func(key, value gjson.Result) bool { m.hostConfig(key.Str, value); return true })
+		case "ExecIDs":
+			m.Execs = len(list(value))
+		}
+		return true
+	})
+	return *m
+}
+
+func newMade() *Made {
+	return &Made{LogOptions: map[string]string{}, Ulimits: json.RawMessage("null")}
+}
+
+func (m *Made) config(key string, value gjson.Result) {
+	if key == "AttachStdin" || key == "AttachStdout" {
+		m.Foreground = m.Foreground || value.Bool()
+	}
+}
+
+func (m *Made) hostConfig(key string, value gjson.Result) {
+	switch key {
+	case "LogConfig":
+		m.LogDriver = value.Get("Type").String()
+		for name, option := range value.Get("Config").Map() {
+			m.LogOptions[name] = option.String()
+		}
+	case "Ulimits":
+		if value.IsArray() {
+			m.Ulimits = json.RawMessage(value.Raw)
+		}
+		for _, limit := range list(value) {
 			m.UlimitNames = append(m.UlimitNames, limit.Get("Name").String())
 		}
+	case "Init":
+		m.InitSet = value.Type != gjson.Null
 	}
-	m.InitSet = fields[3].Exists() && fields[3].Type != gjson.Null
-	m.Foreground = fields[4].Bool() || fields[5].Bool()
-	m.Execs = int(fields[6].Int())
-	return m
+}
+
+// list are the items of a value, if it is a list.
+func list(value gjson.Result) []gjson.Result {
+	if !value.IsArray() {
+		return nil
+	}
+	return value.Array()
 }

@@ -37,6 +37,18 @@ func TestMade(t *testing.T) {
 	}
 }
 
+// What was read of a container before its secrets were masked is not told afterwards.
+func TestMadeIsMasked(t *testing.T) {
+	c := Container{Raw: json.RawMessage(`{"Id":"a","Name":"/b","HostConfig":{"LogConfig":{"Type":"splunk","Config":{"splunk-token":"hunter2"}}}}`)}
+	if _, err := c.walk(); err != nil || c.Made().LogOptions["splunk-token"] != "hunter2" {
+		t.Fatalf("%v: %v", c.Made().LogOptions, err)
+	}
+	masked := (&Host{Containers: []Container{c}}).Redact().Containers[0].Made()
+	if got := masked.LogOptions["splunk-token"]; got == "hunter2" || masked.LogDriver != "splunk" {
+		t.Errorf("%q of driver %q", got, masked.LogDriver)
+	}
+}
+
 func TestUlimits(t *testing.T) {
 	root := tree(t, map[string]string{"/proc/100/limits": `Limit                     Soft Limit           Hard Limit           Units
 Max cpu time              unlimited            unlimited            seconds

@@ -45,6 +45,7 @@ type procReader struct {
 	mount hierarchies
 	host  []map[string]string // namespaces of the host
 	live  bool                // the kernel's own /proc, not a recording of one
+	bare  bool                // the kernel has no security module that confines processes
 }
 
 // prepare learns what is the same for all containers. engine is the engine's pid: containers that
@@ -56,6 +57,7 @@ func (r *procReader) prepare(engine int) error {
 	}
 	var fs unix.Statfs_t
 	r.live = unix.Statfs(r.root.join("/proc"), &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
+	r.bare = r.unconfined()
 	first, err := r.namespaces(1)
 	if err != nil {
 		return fmt.Errorf("cannot read the host's namespaces: %w", explain(err))
@@ -216,9 +218,24 @@ func (r *procReader) executable(p *Process) error {
 	return nil
 }
 
+// armor are the files with a process's AppArmor profile, below /proc/PID. The second one is that of any
+// security module.
+var armor = []string{"attr/apparmor/current", "attr/current"}
+
+// unconfined reports whether the kernel surely has no security module: then it calls reading the
+// second file invalid, of every process.
+func (r *procReader) unconfined() bool {
+	_, own := r.root.readProcFile("/proc/1", armor[0])
+	_, shared := r.root.readProcFile("/proc/1", armor[1])
+	return errors.Is(own, fs.ErrNotExist) && errors.Is(shared, unix.EINVAL)
+}
+
 // appArmor is the profile a process is confined by; empty where AppArmor is not in the kernel.
 func (r *procReader) appArmor(pid int) string {
-	for _, file := range []string{"attr/apparmor/current", "attr/current"} {
+	if r.bare {
+		return ""
+	}
+	for _, file := range armor {
 		data, err := r.root.readProcFile("/proc", strconv.Itoa(pid), file)
 		if err == nil {
 			return strings.TrimRight(string(data), "\n\x00")

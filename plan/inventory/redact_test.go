@@ -150,7 +150,7 @@ func TestSnapshot(t *testing.T) {
 			h.Images[id] = image
 		}
 	}
-	if diff := cmp.Diff(want, loaded, ignore, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, loaded, ignore, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Container{})); diff != "" {
 		t.Errorf("-saved +loaded:\n%s", diff)
 	}
 	// What decides findings is the same as on the host.

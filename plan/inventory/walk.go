@@ -15,6 +15,7 @@ func (c *Container) walk() (env []string, err error) {
 	w := walker{ok: gjson.ValidBytes(c.Raw)}
 	var id, name string
 	var i Inspect
+	made := newMade()
 	if w.ok {
 		w.object(gjson.ParseBytes(c.Raw), func(key string, v gjson.Result) {
 			switch key {
@@ -31,9 +32,15 @@ func (c *Container) walk() (env []string, err error) {
 						return
 					}
 					w.config(&i, key, v)
+					made.config(key, v)
 				})
 			case "HostConfig":
-				w.object(v, func(key string, v gjson.Result) { w.hostConfig(&i, key, v) })
+				w.object(v, func(key string, v gjson.Result) {
+					w.hostConfig(&i, key, v)
+					made.hostConfig(key, v)
+				})
+			case "ExecIDs":
+				made.Execs = len(list(v))
 			case "NetworkSettings":
 				w.object(v, func(key string, v gjson.Result) { w.network(&i, key, v) })
 			default:
@@ -44,7 +51,7 @@ func (c *Container) walk() (env []string, err error) {
 	if !w.ok || id == "" || name == "" {
 		return env, c.decode()
 	}
-	c.ID, c.Name, c.Inspect = id, strings.TrimPrefix(name, "/"), i
+	c.ID, c.Name, c.Inspect, c.made = id, strings.TrimPrefix(name, "/"), i, made
 	c.Inspect.sortMounts()
 	return env, nil
 }

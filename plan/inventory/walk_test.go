@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // bothWays compares walk with decode.
@@ -20,7 +21,10 @@ func bothWays(t *testing.T, name string, raw []byte) {
 	if err := decoded.decode(); fmt.Sprint(err) != fmt.Sprint(walkErr) {
 		t.Errorf("%s: walked %v, decoded %v", name, walkErr, err)
 	}
-	if diff := cmp.Diff(decoded, walked); diff != "" {
+	if diff := cmp.Diff(decoded.Made(), walked.Made()); diff != "" {
+		t.Errorf("%s: how it was made: -decoded +walked:\n%s", name, diff)
+	}
+	if diff := cmp.Diff(decoded, walked, cmpopts.IgnoreUnexported(Container{})); diff != "" {
 		t.Errorf("%s: -decoded +walked:\n%s", name, diff)
 	}
 }

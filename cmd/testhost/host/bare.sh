@@ -5,7 +5,6 @@ set -eu
 state=$1
 outer=$2
 
-
 # An overlay cannot be the writable side of another overlay.
 if [ "$(stat -f -c %T "$state")" = overlayfs ]; then
   mount -t tmpfs -o mode=700 tmpfs "$state"
@@ -39,6 +38,10 @@ mount -t securityfs securityfs /sys/kernel/security 2>/dev/null || :
 . "$state/cgroups.mount"
 hostname "$(cat "$state/hostname")"
 ip link set lo up
+# The engine asks its firewall dozens of times at every start: the older tools answer in half the time.
+for name in iptables ip6tables; do
+  if $name-legacy -t nat -L -n >/dev/null 2>&1; then ln -sf /usr/sbin/$name-legacy /etc/alternatives/$name; fi
+done
 
 echo "ready $outer"
 exec </dev/null >/dev/null 2>&1

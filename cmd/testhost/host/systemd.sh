@@ -30,6 +30,10 @@ unified=0
 [ ! -e /sys/fs/cgroup/cgroup.controllers ] || unified=1
 umount -l /.old
 rmdir /.old
+# The engine asks its firewall dozens of times at every start: the older tools answer in half the time.
+for name in iptables ip6tables; do
+  if $name-legacy -t nat -L -n >/dev/null 2>&1; then ln -sf /usr/sbin/$name-legacy /etc/alternatives/$name; fi
+done
 echo "ready $outer"
 # The variables keep systemd from mixing both versions of control groups.
 exec env -i container=testhost PATH=/usr/sbin:/usr/bin:/sbin:/bin \

@@ -140,16 +140,17 @@ type answer struct {
 	text string
 }
 
-// message is the engine's reason: the line that names the configuration, else the last one.
+// message is the engine's reason: the line that names the configuration or begins the final status, after
+// which engines from 28 print all their flags; else the last one.
 func (a answer) message() string {
 	reason := "no message"
 	for line := range strings.Lines(a.text) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "Status: ")
+		line, final := strings.CutPrefix(strings.TrimSpace(line), "Status: ")
 		if line == "" || strings.HasPrefix(line, "time=") || strings.HasPrefix(line, "See '") {
 			continue
 		}
 		reason = line
-		if strings.Contains(line, "unable to configure") {
+		if final || strings.Contains(line, "unable to configure") {
 			break
 		}
 	}

@@ -85,14 +85,15 @@ func refusals(t *testing.T, c *client.Client) {
 		kind                      plan.Kind
 		changes                   []plan.Change
 		want                      string
+		or                        string // what newer versions of systemd have to say
 	}{
-		{"30", "the same value by flag and in the file", `DOCKER_OPTS="--log-level=info"`, "", true, plan.KindRestart, level, "log-level is given to the engine by flag (info)"},
-		{"31", "a flag only in the environment file, of the step's own key", `DOCKER_OPTS="--log-level=warn"`, "", false, plan.KindRestart, level, "log-level is given to the engine by flag (warn)"},
-		{"31", "a flag only in the environment file, of another key", `DOCKER_OPTS="--log-level=warn"`, "", false, plan.KindRestart, icc, "command line was changed after it started (log-level)"},
-		{"32", "a new drop-in that systemd has not read, and does not say so", "", "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --debug\n", false, plan.KindRestart, icc, "command line was changed after it started (containerd, debug)"},
-		{"32", "an edited drop-in that systemd has not read", "", harmless, false, plan.KindRestart, icc, "systemctl daemon-reload"},
-		{"33", "hosts in the file and -H fd:// in the unit", "", "", false, plan.KindRestart, []plan.Change{set("hosts", `["unix:///run/docker.sock"]`)}, "hosts is given to the engine by flag (fd://)"},
-		{"56", "a flag that a reload resets, in force", `DOCKER_OPTS="--max-concurrent-downloads=7"`, "", true, plan.KindReload, plain, "max-concurrent-downloads by flag"},
+		{"30", "the same value by flag and in the file", `DOCKER_OPTS="--log-level=info"`, "", true, plan.KindRestart, level, "log-level is given to the engine by flag (info)", ""},
+		{"31", "a flag only in the environment file, of the step's own key", `DOCKER_OPTS="--log-level=warn"`, "", false, plan.KindRestart, level, "log-level is given to the engine by flag (warn)", ""},
+		{"31", "a flag only in the environment file, of another key", `DOCKER_OPTS="--log-level=warn"`, "", false, plan.KindRestart, icc, "command line was changed after it started (log-level)", ""},
+		{"32", "a new drop-in that systemd has not read, and does not say so", "", "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --debug\n", false, plan.KindRestart, icc, "command line was changed after it started (containerd, debug)", "systemctl daemon-reload"},
+		{"32", "an edited drop-in that systemd has not read", "", harmless, false, plan.KindRestart, icc, "systemctl daemon-reload", ""},
+		{"33", "hosts in the file and -H fd:// in the unit", "", "", false, plan.KindRestart, []plan.Change{set("hosts", `["unix:///run/docker.sock"]`)}, "hosts is given to the engine by flag (fd://)", ""},
+		{"56", "a flag that a reload resets, in force", `DOCKER_OPTS="--max-concurrent-downloads=7"`, "", true, plan.KindReload, plain, "max-concurrent-downloads by flag", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,7 +115,8 @@ func refusals(t *testing.T, c *client.Client) {
 			}
 			before, pid := m.state(), m.run("systemctl", "show", "-p", "MainPID", "--value", "docker.service")
 			_, err := m.handler().Prepare(t.Context(), plan.Step{ID: "daemon", Kind: tt.kind, Resource: plan.Daemon(), Changes: tt.changes})
-			if !errors.Is(err, remediate.ErrRefused) || !strings.Contains(err.Error(), tt.want) {
+			said := err != nil && (strings.Contains(err.Error(), tt.want) || tt.or != "" && strings.Contains(err.Error(), tt.or))
+			if !errors.Is(err, remediate.ErrRefused) || !said {
 				t.Errorf("Prepare = %v, want a refusal with %q", err, tt.want)
 			}
 			if after := m.state(); after != before || pid != m.run("systemctl", "show", "-p", "MainPID", "--value", "docker.service") {

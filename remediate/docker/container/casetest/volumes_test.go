@@ -50,6 +50,16 @@ func TestVolumes(t *testing.T) {
 			after:  func(s *stage) { contains(s.T, s.sh("touch /hostetc/x /donated/x 2>&1 || true"), "Read-only") },
 		},
 		{
+			Row:  row.Row{ID: "8", Case: "volumes-from a container that was removed since", Apply: kept, Rollback: kept},
+			name: "orphaned", args: []string{"--volumes-from", "giver"}, other: named,
+			given: func(s *stage) { s.docker("run", "-d", "--name", "giver", "-v", "/given", s.h.Image(s.T, "busybox")) },
+			ready: func(s *stage) {
+				s.sh("echo mine >/given/mine")
+				s.docker("rm", "-f", "giver")
+			},
+			inside: "cat /given/mine",
+		},
+		{
 			Row:  row.Row{ID: "11", Case: "tmpfs over a VOLUME of the image", Apply: "tmpfs, no volume", Rollback: "tmpfs, no volume"},
 			name: "tmpfs", image: "anonvol", args: []string{"--tmpfs", "/data:size=1m"},
 			inside: "stat -f -c %T /data; grep -c ' /data tmpfs' /proc/mounts", shows: "{{len .Mounts}}",

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"docker-harden/plan"
-	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container/body"
 )
@@ -127,21 +126,6 @@ func (u *Updater) shown(c *state, rec *updateRecord, now map[string]json.RawMess
 	return out
 }
 
-// unweighed says what the kernel may hold instead of the weight of before; empty: it holds that.
-func (u *Updater) unweighed(c *state, rec *updateRecord, now map[string]json.RawMessage) string {
-	if _, ok := rec.From["CpuShares"]; !ok || identical(rec.From["CpuShares"], now["CpuShares"]) || rec.Kernel == nil || rec.Kernel.Weight == nil {
-		return ""
-	}
-	const exactly = "; rollback --exact recreates the container and leaves no doubt"
-	switch {
-	case !c.State.Running:
-		return fmt.Sprintf("its weight is %d again after its next start if the runtime is runc before 1.3.2, and may be another with a later one%s", *rec.Kernel.Weight, exactly)
-	case !u.weighs(c, rec):
-		return fmt.Sprintf("the runtime makes a weight of %d of no shares that were tried: the kernel holds another%s", *rec.Kernel.Weight, exactly)
-	}
-	return ""
-}
-
 // identical compares two values as they are shown.
 func identical(a, b json.RawMessage) bool { return present(a) == present(b) }
 
@@ -181,25 +165,6 @@ func (a *api) freeSwap(ctx context.Context, c *state, request map[string]json.Ra
 	return a.update(ctx, c.ID, map[string]json.RawMessage{
 		"Memory": json.RawMessage(strconv.FormatInt(c.HostConfig.Memory, 10)), "MemorySwap": json.RawMessage(strconv.FormatInt(unlimitedMemory, 10)),
 	})
-}
-
-// reweigh tries the other shares of which some runtime makes the weight of before.
-func (u *Updater) reweigh(ctx context.Context, a *api, c *state, rec *updateRecord) (now map[string]json.RawMessage, err error) {
-	for _, other := range rec.ways()["CpuShares"][1:] {
-		if now, err = u.set(ctx, a, c, map[string][]json.RawMessage{"CpuShares": {other}}, []string{"CpuShares"}); err != nil || u.weighs(c, rec) {
-			return now, err
-		}
-	}
-	return u.set(ctx, a, c, rec.ways(), []string{"CpuShares"})
-}
-
-// weighs reports whether the kernel holds the weight of before, as far as it can be asked.
-func (u *Updater) weighs(c *state, rec *updateRecord) bool {
-	if rec.Kernel == nil || rec.Kernel.Weight == nil {
-		return true
-	}
-	p, err := inventory.ReadProc(u.Options.Root, c.State.PID)
-	return err != nil || p.CPUWeight == nil || *p.CPUWeight == *rec.Kernel.Weight
 }
 
 // limitsPids reports whether the kernel limited processes that nobody had limited.

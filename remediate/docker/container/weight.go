@@ -1,8 +1,13 @@
 package container
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
+
+	"docker-harden/plan/inventory"
 )
 
 // Shares and weights of processor time. The API takes shares; the kernel of cgroup v2 holds a weight, of 100
@@ -63,4 +68,38 @@ func sharesFor(weight int64) []int64 {
 		}
 	}
 	return out
+}
+
+// unweighed says what the kernel may hold instead of the weight of before; empty: it holds that.
+func (u *Updater) unweighed(c *state, rec *updateRecord, now map[string]json.RawMessage) string {
+	if _, ok := rec.From["CpuShares"]; !ok || identical(rec.From["CpuShares"], now["CpuShares"]) || rec.Kernel == nil || rec.Kernel.Weight == nil {
+		return ""
+	}
+	const exactly = "; rollback --exact recreates the container and leaves no doubt"
+	switch {
+	case !c.State.Running:
+		return fmt.Sprintf("its weight is %d again after its next start if the runtime is runc before 1.3.2, and may be another with a later one%s", *rec.Kernel.Weight, exactly)
+	case !u.weighs(c, rec):
+		return fmt.Sprintf("the runtime makes a weight of %d of no shares that were tried: the kernel holds another%s", *rec.Kernel.Weight, exactly)
+	}
+	return ""
+}
+
+// reweigh tries the other shares of which some runtime makes the weight of before.
+func (u *Updater) reweigh(ctx context.Context, a *api, c *state, rec *updateRecord) (now map[string]json.RawMessage, err error) {
+	for _, other := range rec.ways()["CpuShares"][1:] {
+		if now, err = u.set(ctx, a, c, map[string][]json.RawMessage{"CpuShares": {other}}, []string{"CpuShares"}); err != nil || u.weighs(c, rec) {
+			return now, err
+		}
+	}
+	return u.set(ctx, a, c, rec.ways(), []string{"CpuShares"})
+}
+
+// weighs reports whether the kernel holds the weight of before, as far as it can be asked.
+func (u *Updater) weighs(c *state, rec *updateRecord) bool {
+	if rec.Kernel == nil || rec.Kernel.Weight == nil {
+		return true
+	}
+	p, err := inventory.ReadProc(u.Options.Root, c.State.PID)
+	return err != nil || p.CPUWeight == nil || *p.CPUWeight == *rec.Kernel.Weight
 }

@@ -241,7 +241,7 @@ func (g *grouper) take(step *Step, r Resource, actions map[Resource]Action) (Mem
 	b := g.bound[r]
 	step.Effect.Downtime += b.Downtime
 	if m.Action == ActionRecreate {
-		m.Changes = slices.Clone(b.Keeps)
+		m.Changes, m.WritableLayer = slices.Clone(b.Keeps), b.WritableLayer
 		step.Risk = joinRisk(step.Risk, b.Risk, r.Name)
 	}
 	seen, ok := g.in.Basis(r)
@@ -263,7 +263,7 @@ func (g *grouper) fold(step *Step, m *Member, own *Step) {
 		for i := range m.Changes { // the old container has the old values
 			m.Changes[i].Reversibility, m.Changes[i].ReverseNote = Exact, ""
 		}
-		m.Changes = append(m.Changes, b.Keeps...)
+		m.Changes, m.WritableLayer = append(m.Changes, b.Keeps...), b.WritableLayer
 		step.Risk = joinRisk(step.Risk, b.Risk, m.Resource.Name)
 		step.Effect.Downtime += b.Downtime
 	}

@@ -214,3 +214,31 @@ func TestGroupOfWhatWasNotSeen(t *testing.T) {
 		t.Error("Build plans to touch a container that was not observed")
 	}
 }
+
+// A profile that does not want files carried over means containers that are taken along as well: the files
+// may come after the plan.
+func TestMembersKeepTheRuleOfTheirLayer(t *testing.T) {
+	for name, findings := range map[string][]plan.Finding{
+		"compliant": {drops("vpn")}, "with a live change of its own": {drops("vpn"), limits("guest")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			along := bound("guest network vpn", "app ~depends_on vpn")
+			along[0].WritableLayer, along[1].WritableLayer = plan.LayerRefuse, plan.LayerRefuse
+			in := input(findings...)
+			in.Bound = along
+			p, err := plan.Build(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range p.Steps[0].Members {
+				want := ""
+				if m.Resource.Name == "guest" {
+					want = plan.LayerRefuse
+				}
+				if m.WritableLayer != want {
+					t.Errorf("%s: %q, want %q", m.Resource, m.WritableLayer, want)
+				}
+			}
+		})
+	}
+}

@@ -44,6 +44,8 @@ type Bound struct {
 	// Reversibility and its note are those of a recreate without any change.
 	Reversibility Reversibility
 	ReverseNote   string
+	// WritableLayer is as in [Step.WritableLayer].
+	WritableLayer string
 }
 
 // Member is a container that a step takes along because it is bound to the step's own container, or

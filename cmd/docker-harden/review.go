@@ -73,7 +73,7 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 	}
 	findings := control.Evaluate(h, p, judges, now)
 	return plan.Build(plan.Input{
-		Findings: findings, Basis: h.Basis, Bound: control.Bound(h, findings), Host: h.Identity, Profile: identity(p),
+		Findings: findings, Basis: h.Basis, Bound: control.Bound(h, p, findings), Host: h.Identity, Profile: identity(p),
 		Rules: control.Rules(rules), Problems: h.Problems, Tool: toolVersion(), Made: now,
 		FromSnapshot: h.Snapshot, Select: selected,
 	})

@@ -185,7 +185,7 @@ type boundFunc = func(context.Context) ([]plan.Bound, error)
 
 // boundOf answers from one observation.
 func boundOf(h *inventory.Host) boundFunc {
-	return func(context.Context) ([]plan.Bound, error) { return control.Bound(h, nil), nil }
+	return func(context.Context) ([]plan.Bound, error) { return control.Bound(h, nil, nil), nil }
 }
 
 // basisOf answers from one observation.
@@ -216,7 +216,7 @@ func (a *app) basisOnce(c *cli.Context, e *engine) (basisFunc, boundFunc) {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
-		return control.Bound(seen, nil), nil
+		return control.Bound(seen, nil, nil), nil
 	}
 }
 
@@ -227,7 +227,7 @@ func (a *app) boundNow(c *cli.Context, e *engine) boundFunc {
 		if err != nil {
 			return nil, err
 		}
-		return control.Bound(h, nil), nil
+		return control.Bound(h, nil, nil), nil
 	}
 }
 

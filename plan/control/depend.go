@@ -5,6 +5,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
 )
 
 // The labels by which Docker Compose says what a container is and what it waits for.
@@ -152,8 +153,8 @@ func (b *bonds) taken(root *inventory.Container) []bond {
 
 // Bound lists the containers that are bound to others, and what it costs to take them along. findings
 // are those of Evaluate, by which it is known what the engine's defaults will be; without them only who
-// is bound to whom is right.
-func Bound(h *inventory.Host, findings []plan.Finding) []plan.Bound {
+// is bound to whom is right. p says what becomes of their writable layers; nil: nobody asks.
+func Bound(h *inventory.Host, p *profile.Profile, findings []plan.Finding) []plan.Bound {
 	b := bondsOf(h)
 	isDefault := defaultNoNewPrivs(h)
 	takes := isDefault || turnsOnNoNewPrivs(findings)
@@ -178,6 +179,9 @@ func Bound(h *inventory.Host, findings []plan.Finding) []plan.Bound {
 		if takes && mayGain(c, isDefault) {
 			optOut(c, &price)
 			one.Keeps = price.Changes
+		}
+		if p != nil && p.RecreateOf(c.Name).WritableLayer == plan.LayerRefuse {
+			one.WritableLayer = plan.LayerRefuse // the files may come after the plan
 		}
 		said, _ := defaultsTaken(h, c)
 		one.Keeps = append(one.Keeps, said...)

@@ -7,6 +7,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
 )
 
 // composed makes a container of a Compose project.
@@ -62,7 +63,7 @@ func TestBound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			side := container("side")
 			test.edit(&side)
-			got := strings.TrimSuffix(strings.TrimPrefix(said(Bound(hostOf(side, container("web")), nil)), "side: "), "\n")
+			got := strings.TrimSuffix(strings.TrimPrefix(said(Bound(hostOf(side, container("web")), nil, nil)), "side: "), "\n")
 			if got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -79,7 +80,7 @@ func TestBoundByCompose(t *testing.T) {
 	stopped(&down, "exited")
 	h := hostOf(composed("db", ""), composed("app", "db:service_healthy:true, cache"), composed("cache", ""), composed("web", "app:service_started:false"), once, other, down)
 	want := "app: depends_on of db, restart\napp: depends_on of cache, restart\nweb: depends_on of app, restart\n"
-	if got := said(Bound(h, nil)); got != want {
+	if got := said(Bound(h, nil, nil)); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -92,7 +93,7 @@ func TestShortIdAndNobody(t *testing.T) {
 	short.Inspect.HostConfig.NetworkMode = "container:" + long.ID[:12]
 	gone := container("gone")
 	gone.Inspect.HostConfig.NetworkMode = "container:nobody"
-	if got := said(Bound(hostOf(long, short, gone), nil)); got != "side: network of web, remade\n" {
+	if got := said(Bound(hostOf(long, short, gone), nil, nil)); got != "side: network of web, remade\n" {
 		t.Error(got)
 	}
 }
@@ -176,14 +177,18 @@ func TestPriceOfTakingAlong(t *testing.T) {
 	side.Proc = &inventory.Proc{}
 	h := hostOf(side, container("web"))
 	engine := wantsOfEngine("e", plan.Change{Path: OptNoNewPrivileges, To: []byte("true"), Kind: plan.KindRestart})
-	got := Bound(h, Evaluate(h, profileOf(engine), []Control{engine}, today))
+	got := Bound(h, nil, Evaluate(h, profileOf(engine), []Control{engine}, today))
 	if len(got) != 1 || got[0].Downtime != recreateDowntime || got[0].Reversibility != plan.Functional || len(got[0].Risk.Reasons) != 2 {
 		t.Fatalf("%+v", got)
 	}
 	if keeps := got[0].Keeps; len(keeps) != 1 || keeps[0].Path != securityOptPath || string(keeps[0].To) != `["no-new-privileges:false"]` {
 		t.Errorf("keeps %+v", keeps)
 	}
-	if got := Bound(h, nil); len(got[0].Keeps) != 0 {
+	refuse := &profile.Profile{Recreate: profile.Recreate{WritableLayer: plan.LayerRefuse}}
+	if got[0].WritableLayer != "" || Bound(h, refuse, nil)[0].WritableLayer != plan.LayerRefuse {
+		t.Error("what the profile says of its writable layer is not in what it costs to take it along")
+	}
+	if got := Bound(h, nil, nil); len(got[0].Keeps) != 0 {
 		t.Errorf("keeps %+v without a reason", got[0].Keeps)
 	}
 }

@@ -83,6 +83,7 @@ func TestMerge(t *testing.T) {
 		{"part of a package", []proof{at("a", "1", "fail")}, true, "a1fail a2pass b3pass c4pass"},
 		{"skipped: the old result stays", []proof{at("c", "4", "skip")}, false, "a1pass a2pass b3pass c4pass"},
 		{"skipped and never seen before", []proof{at("c", "5", "skip")}, false, "a1pass a2pass b3pass c4pass c5skip"},
+		{"rows of another table, which another run of the package proves", []proof{{Row: row.Row{Table: row.Engine, ID: "9", Result: "pass"}, Package: "a"}}, false, "a1pass a2pass b3pass c4pass a9pass"},
 		{"twice the same", []proof{at("d", "9", "pass"), at("d", "9", "pass")}, false, "a1pass a2pass b3pass c4pass d9pass"},
 	} {
 		if got := ids(merge(old, tt.got, tt.partly)); got != tt.want {

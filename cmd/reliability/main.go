@@ -3,7 +3,8 @@
 //	reliability                 all of them; as root, takes its time
 //	reliability PACKAGE...      only these packages; rows that others proved stay as they are in the document
 //	reliability -run REGEXP     only tests that match; every other row stays
-//	reliability -from FILE      run nothing, take what go test -json printed; rows of other packages stay
+//	reliability -from FILE      run nothing, take what go test -json -v printed; rows of other packages stay,
+//	                            and with -run every row that is not in it
 //	reliability -check          run nothing, say what the document lacks
 //
 // It fails, and leaves the document alone, when a test fails; and it fails when a case is then proven by no
@@ -72,7 +73,7 @@ func run(ctx context.Context, args []string, say io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows := merge(old, got, *only != "" || *from != "")
+	rows := merge(old, got, *only != "")
 	text, err := render(rows, engineVersion(ctx))
 	if err != nil {
 		return err

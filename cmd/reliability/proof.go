@@ -53,20 +53,21 @@ const crashIntro = "Every point is an instant after one thing is done and before
 	"again without the tool. \"After apply\" is the state after one resume, \"after rollback\" the state after one rollback; each was run twice, and " +
 	"the second time had nothing to do. Old is the host as it was before the apply in every byte and setting that is compared, new is the host as planned."
 
-// merge puts new rows in the place of old ones. A package that was run whole proves all its rows anew:
-// those it did not prove again are gone. A row that was skipped takes nobody's place.
+// merge puts new rows in the place of old ones. A package that was run whole proves all its rows of a table
+// anew: those it did not prove again are gone. A row that was skipped takes nobody's place.
 func merge(old, got []proof, partly bool) []proof {
-	ran := map[string]bool{}
+	ran := map[[2]string]bool{}
 	fresh := map[string]bool{}
 	for _, p := range got {
-		ran[p.Package] = ran[p.Package] || p.Result != "skip"
+		whole := [2]string{p.Package, p.Table}
+		ran[whole] = ran[whole] || p.Result != "skip"
 		fresh[p.key()] = true
 	}
 	var out []proof
 	stays := map[string]bool{}
 	for _, p := range old {
 		skipped := slices.ContainsFunc(got, func(g proof) bool { return g.key() == p.key() && g.Result == "skip" })
-		if skipped || !fresh[p.key()] && (partly || !ran[p.Package]) {
+		if skipped || !fresh[p.key()] && (partly || !ran[[2]string{p.Package, p.Table}]) {
 			out, stays[p.key()] = append(out, p), true
 		}
 	}

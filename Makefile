@@ -29,7 +29,7 @@ demo: deps build ## Show plan, apply, verify and rollback on an isolated Docker 
 .PHONY: test
 test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 	$(GO) run ./cmd/testhost images
-	$(GO) test -count=1 -p 3 -timeout 40m ./...
+	$(GO) test -count=1 -p 2 -timeout 40m ./...
 
 .PHONY: test-faults
 test-faults: deps ## Kill tool, engine and host at a sample of the points; full disks, cut connections, signals, editors

@@ -69,7 +69,7 @@ func TestNetworks(t *testing.T) {
 		},
 		{
 			Row:  row.Row{ID: "21", Case: "the host's network", Apply: "runs, host name not pinned", Rollback: "runs"},
-			name: "hostnet", args: []string{"--network", "host"}, inside: "hostname; ip -o link | grep -c docker0",
+			name: "hostnet", args: []string{"--network", "host"}, inside: "hostname; ip -o link | grep -c ': docker0:'",
 			after: func(s *stage) { pinned(s, "") },
 		},
 		{

@@ -97,7 +97,7 @@ func (a *app) apply(c *cli.Context) error {
 		}
 	}
 	err = a.work(c, x.engine, x.host, func(r *remediate.Runner) (remediate.Outcome, error) {
-		r.Verify = a.prover(c, x.engine, x.profile)
+		r.Verify = a.prover(c, x.engine, x.profile, x.host)
 		request.Basis, request.Bound = a.basisOnce(c, x.engine)
 		if x.host.Engine.Local {
 			if err := daemon.Observed(a.stateDir(c), x.host.Daemon); err != nil {

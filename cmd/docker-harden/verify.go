@@ -67,7 +67,7 @@ func (a *app) verify(c *cli.Context) error {
 		return err
 	}
 	a.remind(c)
-	still, err := a.prover(c, e, prof)(c.Context, steps)
+	still, err := a.prover(c, e, prof, nil)(c.Context, steps)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package control
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -13,42 +12,46 @@ import (
 // StillRunning stands in the place of a control in the findings of [Fallen].
 const StillRunning = "still-running"
 
-// Fallen are the containers of steps that ended with an error, or end again and again, since a point in
-// time. The gate of a step watches a container for some seconds only, and one that ended has every
-// setting it should have: no control would say so. One that ended well has done its work.
-func Fallen(h *inventory.Host, steps []plan.Step, since time.Time) []plan.Finding {
+// Fallen are the containers of steps that ran when before was observed and have ended with an error since
+// then, or are started again and again. The gate of a step watches a container for some seconds only, and
+// one that ended has every setting it should have: no control would say so. One that ended well has done
+// its work, and one that was restarted before already is not called broken by the change.
+func Fallen(before, now *inventory.Host, steps []plan.Step) []plan.Finding {
 	var out []plan.Finding
 	for _, s := range steps {
 		for _, part := range s.Parts() {
 			if part.Resource.Kind != plan.ResourceContainer {
 				continue
 			}
-			if what := fallen(h.Find(part.Resource.Name), since); what != "" {
-				out = append(out, plan.Finding{Control: StillRunning, Resource: part.Resource, Status: plan.Fail, Message: what})
+			was, is := before.Find(part.Resource.Name), now.Find(part.Resource.Name)
+			if was == nil || is == nil || !was.Running() || was.Inspect.State.Restarting {
+				continue
+			}
+			if what := fallen(was, is); what != "" {
+				out = append(out, plan.Finding{
+					Control: StillRunning, Resource: part.Resource, Status: plan.Fail,
+					Message: what + "; see docker logs " + plainName(is.Name),
+				})
 			}
 		}
 	}
 	return out
 }
 
-func fallen(c *inventory.Container, since time.Time) string {
-	if c == nil {
-		return "" // controls say that it cannot be looked at
-	}
-	state := gjson.ParseBytes(c.Raw).Get("State")
-	ended, err := time.Parse(time.RFC3339Nano, state.Get("FinishedAt").String())
-	// A restart policy that brought it back hides the end, not the number of starts: a recreate begins at none.
-	if err != nil || ended.Before(since) {
+func fallen(was, is *inventory.Container) string {
+	code := gjson.GetBytes(is.Raw, "State.ExitCode").Int()
+	state := is.Inspect.State
+	switch {
+	case !is.Running() && state.OOMKilled:
+		return "it was killed for its memory limit after it was changed"
+	case state.Status == "exited" && code != 0:
+		return fmt.Sprintf("it exited with code %d after it was changed", code)
+	case was.Inspect.RestartCount > 0:
 		return ""
-	}
-	code := state.Get("ExitCode").Int()
-	switch status := c.Inspect.State.Status; {
-	case status == "restarting":
-		return fmt.Sprintf("it is in a restart loop since it was changed (last with code %d); see docker logs %s", code, plainName(c.Name))
-	case !c.Running() && c.Inspect.State.OOMKilled:
-		return fmt.Sprintf("it was killed for its memory limit after it was changed; see docker logs %s", plainName(c.Name))
-	case status == "exited" && code != 0:
-		return fmt.Sprintf("it exited with code %d after it was changed; see docker logs %s", code, plainName(c.Name))
+	case state.Restarting:
+		return fmt.Sprintf("it is in a restart loop since it was changed (last with code %d)", code)
+	case is.Inspect.RestartCount > 0:
+		return fmt.Sprintf("its restart policy has started it again %d times since it was changed", is.Inspect.RestartCount)
 	}
 	return ""
 }

@@ -3,39 +3,38 @@ package control
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 )
 
 func TestFallen(t *testing.T) {
-	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	later, earlier := since.Add(time.Second).Format(time.RFC3339Nano), since.Add(-time.Second).Format(time.RFC3339Nano)
-	for name, tt := range map[string]struct {
-		state string
-		want  string
-	}{
-		"runs":               {`{"Status":"running","Running":true,"FinishedAt":"0001-01-01T00:00:00Z"}`, ""},
-		"failed":             {`{"Status":"exited","ExitCode":1,"FinishedAt":"` + later + `"}`, "it exited with code 1 after it was changed; see docker logs web"},
-		"did its work":       {`{"Status":"exited","ExitCode":0,"FinishedAt":"` + later + `"}`, ""},
-		"had failed before":  {`{"Status":"exited","ExitCode":1,"FinishedAt":"` + earlier + `"}`, ""},
-		"never ran":          {`{"Status":"created","FinishedAt":"0001-01-01T00:00:00Z"}`, ""},
-		"too little memory":  {`{"Status":"exited","ExitCode":137,"OOMKilled":true,"FinishedAt":"` + later + `"}`, "it was killed for its memory limit after it was changed; see docker logs web"},
-		"loops":              {`{"Status":"restarting","Running":true,"Restarting":true,"ExitCode":2,"FinishedAt":"` + later + `"}`, "it is in a restart loop since it was changed (last with code 2); see docker logs web"},
-		"came back":          {`{"Status":"running","Running":true,"ExitCode":0,"FinishedAt":"` + later + `"}`, ""},
-		"an unreadable time": {`{"Status":"exited","ExitCode":1,"FinishedAt":"soon"}`, ""},
+	const runs = `{"State":{"Status":"running","Running":true}}`
+	see := func(raw string) *inventory.Host {
+		c := container("web")
+		c.Raw, c.Inspect = json.RawMessage(raw), inventory.Inspect{}
+		if err := json.Unmarshal(c.Raw, &c.Inspect); err != nil {
+			t.Fatal(err)
+		}
+		return hostOf(c)
+	}
+	const logs = "; see docker logs web"
+	for name, tt := range map[string]struct{ before, now, want string }{
+		"runs":                  {runs, runs, ""},
+		"failed":                {runs, `{"State":{"Status":"exited","ExitCode":1}}`, "it exited with code 1 after it was changed" + logs},
+		"did its work":          {runs, `{"State":{"Status":"exited","ExitCode":0}}`, ""},
+		"had failed before":     {`{"State":{"Status":"exited","ExitCode":1}}`, `{"State":{"Status":"exited","ExitCode":1}}`, ""},
+		"never ran":             {`{"State":{"Status":"created"}}`, `{"State":{"Status":"created"}}`, ""},
+		"too little memory":     {runs, `{"State":{"Status":"exited","ExitCode":137,"OOMKilled":true}}`, "it was killed for its memory limit after it was changed" + logs},
+		"loops":                 {runs, `{"RestartCount":3,"State":{"Status":"restarting","Running":true,"Restarting":true,"ExitCode":2}}`, "it is in a restart loop since it was changed (last with code 2)" + logs},
+		"loops, up at the time": {runs, `{"RestartCount":3,"State":{"Status":"running","Running":true}}`, "its restart policy has started it again 3 times since it was changed" + logs},
+		"looped before":         {`{"RestartCount":8,"State":{"Status":"restarting","Running":true,"Restarting":true}}`, `{"RestartCount":9,"State":{"Status":"restarting","Running":true,"Restarting":true,"ExitCode":2}}`, ""},
+		"looped before, was up": {`{"RestartCount":8,"State":{"Status":"running","Running":true}}`, `{"RestartCount":9,"State":{"Status":"restarting","Running":true,"Restarting":true,"ExitCode":2}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := container("web")
-			c.Raw = json.RawMessage(`{"State":` + tt.state + `}`)
-			c.Inspect = inventory.Inspect{}
-			if err := json.Unmarshal(c.Raw, &c.Inspect); err != nil {
-				t.Fatal(err)
-			}
 			step := plan.Step{ID: "container/web", Kind: plan.KindRecreate, Resource: plan.Container("web", "the id of the old one")}
 			got := ""
-			for _, f := range Fallen(hostOf(c), []plan.Step{{Kind: plan.KindRestart, Resource: plan.Daemon()}, step}, since) {
+			for _, f := range Fallen(see(tt.before), see(tt.now), []plan.Step{{Kind: plan.KindRestart, Resource: plan.Daemon()}, step}) {
 				got = f.Message
 				if f.Control != StillRunning || f.Status != plan.Fail || f.Resource.Name != "web" {
 					t.Errorf("%+v", f)
@@ -46,7 +45,7 @@ func TestFallen(t *testing.T) {
 			}
 		})
 	}
-	if got := Fallen(&inventory.Host{}, []plan.Step{{Resource: plan.Container("gone", "x")}}, since); len(got) != 0 {
+	if got := Fallen(&inventory.Host{}, &inventory.Host{}, []plan.Step{{Resource: plan.Container("gone", "x")}}); len(got) != 0 {
 		t.Errorf("of no container: %+v", got)
 	}
 }

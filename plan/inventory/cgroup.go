@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -211,17 +212,19 @@ func (r hostRoot) number(dir, file string) *int64 {
 	return &n
 }
 
-// counters reads a cgroup file of "name value" lines.
-func (r hostRoot) counters(dir, file string) map[string]int64 {
+// counters reads a cgroup file of "name value" lines, of which there may be forty: the values of the
+// wanted names only.
+func (r hostRoot) counters(dir, file string, wanted ...string) map[string]int64 {
 	data, err := r.readProcFile(dir, file)
 	if err != nil {
 		return nil
 	}
-	values := map[string]int64{}
-	for line := range strings.Lines(string(data)) {
-		if name, text, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-				values[name] = n
+	values := make(map[string]int64, len(wanted))
+	for line := range bytes.Lines(data) {
+		name, text, ok := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		if i := slices.IndexFunc(wanted, func(w string) bool { return w == string(name) }); ok && i >= 0 {
+			if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+				values[wanted[i]] = n
 			}
 		}
 	}

@@ -17,29 +17,54 @@ import (
 
 func isNotFound(err error) bool { return errdefs.IsNotFound(err) }
 
+// ahead is for how many containers one connection is asked before the first answer is read: the engine
+// has the next answer ready when the one before was worked on, and both need not wait for each other.
+const ahead = 4
+
 // containers inspects every container and looks at its processes, usage and layer, several at once.
 func (c *collector) containers(ctx context.Context) error {
 	c.found = make([]observed, len(c.list))
-	var next atomic.Int64
+	for i, listed := range c.list {
+		c.found[i].container = Container{ID: listed.ID, Name: ownName(listed)}
+	}
+	var taken atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(parallel, len(c.list)) {
 		group.Go(func() error {
 			w := newWire(c.reader)
 			defer w.close()
-			for i := next.Add(1) - 1; i < int64(len(c.list)); i = next.Add(1) - 1 {
-				o := &c.found[i]
-				o.container = Container{ID: c.list[i].ID, Name: ownName(c.list[i])}
-				if err := c.inspect(ctx, w, o); err != nil {
+			for {
+				to := taken.Add(ahead)
+				from := to - ahead
+				if from >= int64(len(c.found)) {
+					return nil
+				}
+				if err := c.next(ctx, w, c.found[from:min(to, int64(len(c.found)))]); err != nil {
 					return err
 				}
-				if o.container.Problem == "" && !o.gone {
-					c.observe(o)
-				}
 			}
-			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// next inspects and observes some containers over one connection.
+func (c *collector) next(ctx context.Context, w *wire, some []observed) error {
+	paths := make([]string, len(some))
+	for i := range some {
+		paths[i] = "/containers/" + some[i].container.ID + "/json"
+	}
+	w.ask(ctx, paths...)
+	for i := range some {
+		o := &some[i]
+		if err := c.inspect(ctx, w, o); err != nil {
+			return err
+		}
+		if o.container.Problem == "" && !o.gone {
+			c.observe(o)
+		}
+	}
+	return nil
 }
 
 // ownName is a container's own name: the list also has the names other containers link it by.
@@ -76,7 +101,7 @@ func (c *collector) inspect(ctx context.Context, w *wire, o *observed) error {
 // read fills a container from the engine's answer.
 func (c *collector) read(ctx context.Context, w *wire, o *observed) error {
 	x := &o.container
-	if raw, ok := w.get(ctx, "/containers/"+x.ID+"/json"); ok {
+	if raw, ok := w.next(); ok {
 		x.Raw = trimRaw(raw)
 		env, err := x.walk()
 		o.search = searchPath(env)

@@ -37,7 +37,8 @@ func (m *meter) sample(now time.Time) error {
 	if usage == nil {
 		return fmt.Errorf("cannot read its memory: %s is not readable", m.memory+"/"+current)
 	}
-	stat := m.root.counters(m.memory, "memory.stat")
+	stat := m.root.counters(m.memory, "memory.stat", "total_inactive_file", "total_rss", "total_shmem",
+		"inactive_file", "anon", "shmem", "slab_unreclaimable", "kernel_stack", "pagetables")
 	if stat == nil {
 		return fmt.Errorf("cannot read its memory: %s is not readable", m.memory+"/memory.stat")
 	}
@@ -72,9 +73,9 @@ func (m *meter) peak() int64 {
 
 func (m *meter) oomKills() int64 {
 	if m.memoryV2 {
-		return m.root.counters(m.memory, "memory.events")["oom_kill"]
+		return m.root.counters(m.memory, "memory.events", "oom_kill")["oom_kill"]
 	}
-	return m.root.counters(m.memory, "memory.oom_control")["oom_kill"]
+	return m.root.counters(m.memory, "memory.oom_control", "oom_kill")["oom_kill"]
 }
 
 // known is a number that could be read, else 0.

@@ -2,23 +2,19 @@ package inventory
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/client"
 )
 
-// maxAnswer bounds what is read of one answer over a wire.
-const maxAnswer = 64 << 20
-
-// wire is one connection to an engine on this machine, for many requests one after the other. It
-// spares what the engine's client does for each: a connection of its own when several ask at once,
-// tracing, and decoding every field into a type.
+// wire is one connection to an engine on this machine, for many requests. It spares what the engine's
+// client does for each: a connection of its own when several ask at once, tracing, and decoding every
+// field into a type. Requests may be sent ahead: the engine answers them in order while the answers
+// before are worked on.
 //
 // It only ever succeeds or steps aside: whatever is not a plain good answer is asked again by the
 // client, whose errors are the ones people see.
@@ -27,8 +23,8 @@ type wire struct {
 	api  string // "/v1.44"
 	conn net.Conn
 	in   *bufio.Reader
-	data bytes.Buffer // the last answer; an engine does not say before how long it is
 	stop func() bool
+	size int // of the last answer: the next is about as long
 }
 
 // newWire is nil for an engine that is not asked over a socket of this machine, or not by the
@@ -43,14 +39,38 @@ func newWire(reader Reader) *wire {
 
 // get asks for a path below the API version. false: ask the client instead.
 func (w *wire) get(ctx context.Context, path string) ([]byte, bool) {
+	w.ask(ctx, path)
+	return w.next()
+}
+
+// ask sends requests without waiting for their answers, which next returns in the same order. All
+// answers to earlier requests must have been taken. What could not be sent has no answer.
+func (w *wire) ask(ctx context.Context, paths ...string) {
 	if w == nil || !w.open(ctx) {
-		return nil, false
+		return
 	}
-	data, ok := w.exchange(path)
-	if !ok {
+	var requests strings.Builder
+	for _, path := range paths {
+		requests.WriteString("GET " + w.api + path + " HTTP/1.1\r\nHost: " + client.DummyHost + "\r\n\r\n")
+	}
+	if _, err := io.WriteString(w.conn, requests.String()); err != nil {
 		w.close()
 	}
-	return data, ok
+}
+
+// next is the answer to the oldest request without one. false: ask the client instead; the requests
+// behind it have no answers then either.
+func (w *wire) next() ([]byte, bool) {
+	if w == nil || w.conn == nil {
+		return nil, false
+	}
+	data, ok := readAnswer(w.in, w.size)
+	if !ok {
+		w.close()
+		return nil, false
+	}
+	w.size = len(data)
+	return data, true
 }
 
 // open connects unless that is done. A context that ends breaks off what is under way.
@@ -66,27 +86,6 @@ func (w *wire) open(ctx context.Context) bool {
 	w.conn, w.in = conn, bufio.NewReaderSize(conn, usual)
 	w.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	return true
-}
-
-func (w *wire) exchange(path string) ([]byte, bool) {
-	request := "GET " + w.api + path + " HTTP/1.1\r\nHost: " + client.DummyHost + "\r\n\r\n"
-	if _, err := io.WriteString(w.conn, request); err != nil {
-		return nil, false
-	}
-	answer, err := http.ReadResponse(w.in, nil)
-	if err != nil {
-		return nil, false
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK || answer.Close {
-		return nil, false
-	}
-	w.data.Reset()
-	n, err := w.data.ReadFrom(io.LimitReader(answer.Body, maxAnswer+1))
-	if err != nil || n > maxAnswer {
-		return nil, false
-	}
-	return bytes.Clone(w.data.Bytes()), true
 }
 
 func (w *wire) close() {

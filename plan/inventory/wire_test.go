@@ -60,6 +60,42 @@ func TestWireAsksOverOneConnection(t *testing.T) {
 	}
 }
 
+func TestWireAsksAhead(t *testing.T) {
+	c, connections := served(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/missing") {
+			http.Error(w, "no such thing", http.StatusNotFound)
+			return
+		}
+		fmt.Fprint(w, strings.TrimPrefix(r.URL.Path, "/v1.41/"), strings.Repeat(" ", 10_000))
+	})
+	w := newWire(c)
+	defer w.close()
+	for round := range 3 {
+		w.ask(t.Context(), "/a", "/b", "/c")
+		for _, want := range []string{"a", "b", "c"} {
+			if data, ok := w.next(); !ok || strings.TrimSpace(string(data)) != want {
+				t.Fatalf("round %d: %.10q %v, want %s", round, data, ok, want)
+			}
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	// Behind an answer that is not good there are none: they must never be taken for those of later requests.
+	w.ask(t.Context(), "/a", "/missing", "/b")
+	if data, ok := w.next(); !ok || strings.TrimSpace(string(data)) != "a" {
+		t.Fatalf("%.10q %v", data, ok)
+	}
+	for range 2 {
+		if data, ok := w.next(); ok {
+			t.Fatalf("%.10q", data)
+		}
+	}
+	if data, ok := w.get(t.Context(), "/d"); !ok || strings.TrimSpace(string(data)) != "d" {
+		t.Fatalf("%.10q %v", data, ok)
+	}
+}
+
 func TestWireStepsAside(t *testing.T) {
 	c, _ := served(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -12,6 +12,9 @@ import (
 // restartTime is how long an engine was measured to be away in a restart, in seconds.
 const restartTime = 3
 
+// canaryNote is for who signs a plan off: a container that nobody asked for runs for a moment.
+const canaryNote = "a canary container runs for a moment before and after it: when new ones start no more, the change is undone"
+
 // flagNames are the flags of dockerd whose name differs from their key in daemon.json.
 var flagNames = map[string]string{
 	"authorization-plugins": "authorization-plugin",
@@ -155,6 +158,7 @@ func keepsAutoRemoved(version string) bool {
 
 // priceRestart adds what an engine restart costs and risks.
 func priceRestart(h *inventory.Host, f *plan.Finding, live bool) {
+	f.Notes = append(f.Notes, canaryNote)
 	if h.Daemon.ExeDeleted {
 		f.Risk = f.Risk.Raise(plan.RiskHigh, fmt.Sprintf("%s was replaced after the engine started: the restart also upgrades the engine", h.Daemon.Exe))
 	}

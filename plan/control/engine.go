@@ -56,6 +56,7 @@ func guardEngine(h *inventory.Host, findings []plan.Finding) {
 		}
 		step = append(step, f)
 	}
+	laterThanRecreates(findings, step)
 	live := keepsRunning(h, step)
 	for _, f := range step {
 		if !changes(f, plan.KindRestart) {
@@ -66,6 +67,19 @@ func guardEngine(h *inventory.Host, findings []plan.Finding) {
 			continue
 		}
 		priceRestart(h, f, live)
+	}
+}
+
+// laterThanRecreates takes new defaults for containers out of a plan that recreates some: the engine's step
+// comes first, and then they would get limits that their own step does not speak of.
+func laterThanRecreates(findings []plan.Finding, step []*plan.Finding) {
+	recreates := slices.ContainsFunc(findings, func(f plan.Finding) bool {
+		return f.Resource.Kind == plan.ResourceContainer && changes(&f, plan.KindRecreate)
+	})
+	for _, f := range step {
+		if recreates && slices.ContainsFunc(f.Changes, func(c plan.Change) bool { return c.Path == "default-ulimits" }) {
+			block(f, "containers are recreated by this plan and would take the new limits unsaid: apply it first, then plan again")
+		}
 	}
 }
 

@@ -47,7 +47,10 @@ func satisfy(t *testing.T, s scene) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := map[plan.Resource][]string{}
+	changed, later := map[plan.Resource][]string{}, map[string]bool{}
+	for _, f := range findings {
+		later[f.Control] = later[f.Control] || strings.HasSuffix(f.Blocked, "apply it first, then plan again")
+	}
 	before := mayGain(s.host)
 	for _, step := range p.Steps {
 		changed[step.Resource] = step.Controls
@@ -60,7 +63,7 @@ func satisfy(t *testing.T, s scene) {
 		}
 	}
 	for _, f := range s.findings(t) {
-		if len(f.Changes) > 0 {
+		if len(f.Changes) > 0 && !later[f.Control] {
 			t.Errorf("%s wants more changes of %s after its own were made: %v", f.Control, f.Resource, show([]plan.Finding{f}))
 		}
 		if slices.Contains(changed[f.Resource], f.Control) && f.Status != plan.Pass && f.Status != plan.Manual {
@@ -135,6 +138,10 @@ func changeDaemon(t *testing.T, h *inventory.Host, step plan.Step) {
 			h.Engine.InsecureRegistries = nil
 		case "userland-proxy":
 			h.Daemon.ProxyProcesses = 0
+		case "log-driver":
+			h.Engine.LoggingDriver = strings.Trim(string(c.To), `"`)
+		case "seccomp-profile":
+			h.Engine.SecurityOptions = []string{"name=seccomp,profile=default"}
 		case "icc":
 			h.Engine.Bridge[optICC] = string(c.To)
 		case optNoNewPrivileges:

@@ -12,12 +12,24 @@ import "docker-harden/plan/control"
 func Controls() []control.Control {
 	return []control.Control{
 		// 2: the engine
+		rootless(),
 		icc(),
 		logLevel(),
+		iptables(),
 		insecureRegistries(),
+		aufs(),
+		devicemapper(),
+		tlsOnTCP(),
+		defaultUlimits(),
+		usernsRemap(),
+		cgroupParent(),
+		baseDeviceSize(),
+		authorizationPlugin(),
+		logDriver(),
 		daemonNoNewPrivileges(),
 		liveRestore(),
 		userlandProxy(),
+		daemonSeccomp(),
 		experimental(),
 		// 3: its files
 		daemonJSONOwner(),

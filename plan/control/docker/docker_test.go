@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -131,11 +132,12 @@ func TestProse(t *testing.T) {
 			t.Errorf("%s: title %q must be a sentence without a full stop", c.ID, c.Title)
 		}
 		for _, benchmark := range []string{"cis-docker-1.2.0", "cis-docker-1.6.0", "cis-docker-1.8.0"} {
-			if !number.MatchString(c.Refs[benchmark]) {
-				t.Errorf("%s: %s is %q", c.ID, benchmark, c.Refs[benchmark])
+			// A benchmark may not have the recommendation; the newest has all.
+			if n, ok := c.Refs[benchmark]; ok && !number.MatchString(n) {
+				t.Errorf("%s: %s is %q", c.ID, benchmark, n)
 			}
 		}
-		if !letters.MatchString(c.Refs["stride"]) || len(c.Refs) != 4 {
+		if !letters.MatchString(c.Refs["stride"]) || len(c.Refs) < 2 || c.Refs["cis-docker-1.8.0"] == "" {
 			t.Errorf("%s: refs %v", c.ID, c.Refs)
 		}
 		if !slices.Contains([]plan.RiskLevel{plan.RiskLow, plan.RiskMedium, plan.RiskHigh}, c.Severity) {
@@ -150,15 +152,31 @@ func TestProse(t *testing.T) {
 // TestNumbersMove checks the one difference between the newest benchmarks: 1.8.0 put a new
 // recommendation at 2.7 and moved those behind it.
 func TestNumbersMove(t *testing.T) {
-	moved := map[string]string{"2.14": "2.15", "2.15": "2.16", "2.16": "2.17", "2.18": "2.19"}
+	section, kept := "2.", 6 // up to here nothing moved
 	for _, c := range Controls() {
 		older := c.Refs["cis-docker-1.6.0"]
-		want, ok := moved[older]
-		if !ok {
-			want = older
+		want := older
+		if n, err := strconv.Atoi(strings.TrimPrefix(older, section)); err == nil && strings.HasPrefix(older, section) && n > kept {
+			want = section + strconv.Itoa(n+1)
+		}
+		if older == "" {
+			want = "2.7" // the one that is new
 		}
 		if got := c.Refs["cis-docker-1.8.0"]; got != want {
 			t.Errorf("%s: %s in 1.6.0 is %s in 1.8.0, want %s", c.ID, older, got, want)
+		}
+	}
+}
+
+// TestLevel2HasEveryControl fails for a control that no embedded profile turns on.
+func TestLevel2HasEveryControl(t *testing.T) {
+	p, err := profile.Open("cis-level2", control.Catalog(Controls()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Controls() {
+		if _, on := p.Controls[c.ID]; !on {
+			t.Errorf("%s is in no profile", c.ID)
 		}
 	}
 }

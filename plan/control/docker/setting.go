@@ -9,7 +9,8 @@ import (
 // settings are all that the controls of this package may ask to change, by kind of resource.
 var settings = map[plan.ResourceKind][]string{
 	plan.ResourceDaemon: {
-		"debug", "experimental", "icc", "insecure-registries", "live-restore", "log-level", "no-new-privileges", "userland-proxy",
+		"cgroup-parent", "debug", "default-ulimits", "experimental", "icc", "insecure-registries", "iptables", "live-restore",
+		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "userland-proxy",
 	},
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",

@@ -26,6 +26,7 @@ type truths map[string]string
 var defaults = truths{
 	"live-restore": "false", "debug": "false", "experimental": "false", "insecure-registries": "[]",
 	"no-new-privileges": "false", "userland-proxy": "true", "icc": "true", "log-level": `"info"`,
+	"log-driver": `"json-file"`, "seccomp-profile": `""`,
 }
 
 // reloadable are the keys that a reload makes effective; the engine reads all others at its start only.
@@ -46,6 +47,12 @@ func truthsOf(ctx context.Context, engine Engine, pid int, keys []string) (truth
 		"experimental":        strconv.FormatBool(info.ExperimentalBuild),
 		"insecure-registries": insecureRegistries(info.RegistryConfig),
 	}
+	if info.LoggingDriver != "" {
+		all["log-driver"] = strconv.Quote(info.LoggingDriver)
+	}
+	if profile, ok := seccompProfile(info.SecurityOptions); ok {
+		all["seccomp-profile"] = profile
+	}
 	if major(info.ServerVersion) >= nnpShown {
 		all["no-new-privileges"] = strconv.FormatBool(slices.ContainsFunc(info.SecurityOptions, func(o string) bool {
 			return strings.HasPrefix(o, "name=no-new-privileges")
@@ -65,6 +72,20 @@ func truthsOf(ctx context.Context, engine Engine, pid int, keys []string) (truth
 		}
 	}
 	return all, nil
+}
+
+// seccompProfile is the engine's default filter, as daemon.json writes it: the built-in one, which engines name
+// default or builtin, is "". The path of another one is not shown.
+func seccompProfile(options []string) (string, bool) {
+	for _, option := range options {
+		switch name, _ := strings.CutPrefix(option, "name=seccomp,profile="); name {
+		case "default", "builtin":
+			return `""`, true
+		case "unconfined":
+			return `"unconfined"`, true
+		}
+	}
+	return "", false
 }
 
 // bridgeICC is whether containers on the default bridge may talk to each other.

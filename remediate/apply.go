@@ -147,7 +147,7 @@ func (r *Runner) admit(ctx context.Context, q ApplyRequest) ([]plan.Step, []Stal
 			return nil, nil, err
 		}
 	}
-	stale, err := staleSteps(ctx, steps, sight{q.Basis, q.Bound})
+	stale, err := staleSteps(ctx, steps, sight{basis: q.Basis, bound: q.Bound})
 	if err != nil {
 		return nil, nil, err
 	}

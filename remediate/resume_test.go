@@ -2,6 +2,7 @@ package remediate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,6 +143,68 @@ func TestResumeRedoesAHalfDoneStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.value(t, "daemon log-level", `"debug"`)
+		})
+	}
+}
+
+// A crash behind a live update whose undo cannot bring the old value back: what the undo leaves is not taken for
+// somebody else's change, and what somebody else changed still is.
+func TestResumeOverWhatItsOwnUndoLeaves(t *testing.T) {
+	const memory, other = "container/cache HostConfig.Memory", "container/cache Config.User"
+	for _, tt := range []struct {
+		name       string
+		functional bool
+		other      string
+		killed     []journal.Kind // records of an earlier resume
+		want       error
+	}{
+		{"functional", true, "", nil, nil},
+		{"functional, killed again before the second try", true, "", []journal.Kind{journal.Resumed, journal.Undoing, journal.Undone}, nil},
+		{"said to be exact", false, "", nil, remediate.ErrRolledBack},
+		{"functional, and another field moved", true, "root", nil, remediate.ErrRolledBack},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t)
+			if tt.functional {
+				g.plan.Steps[1].Changes[0].Reversibility = plan.Functional
+			}
+			g.host.residue = map[string]string{memory: "max"}
+			j, err := g.Store.Create(journal.Begin{Plan: g.bytes, PlanSHA256: g.sum, Host: g.plan.Host, Steps: g.plan.Steps})
+			if err != nil {
+				t.Fatal(err)
+			}
+			undo, _ := g.host.Prepare(t.Context(), g.plan.Steps[1])
+			err = errors.Join(
+				j.Write(journal.Prepared, "daemon", json.RawMessage(`{"Was":{"log-level":"\"debug\""}}`)), j.Write(journal.Done, "daemon", nil),
+				j.Write(journal.Prepared, "container/cache", undo), j.Write(journal.Note, "container/cache", map[string]int{"changed": 0}),
+			)
+			g.host.values["daemon log-level"], g.host.values[memory] = `"info"`, "1"
+			for _, kind := range tt.killed {
+				step := "container/cache"
+				if kind == journal.Resumed {
+					step = ""
+				}
+				if kind == journal.Undone {
+					g.host.values[memory] = "max"
+				}
+				err = errors.Join(err, j.Write(kind, step, nil))
+			}
+			if err = errors.Join(err, j.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if tt.other != "" {
+				g.host.values[other] = tt.other
+			}
+			if _, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if tt.want == nil {
+				g.value(t, memory, "1")
+				g.state(t, 1, journal.StateApplied)
+			} else {
+				g.value(t, memory, "max")
+				g.value(t, "daemon log-level", `"debug"`)
+			}
 		})
 	}
 }

@@ -24,6 +24,8 @@ type settings struct {
 	failing map[string]error
 	// onDo runs after a successful Do.
 	onDo func(step string)
+	// residue is what an undo leaves instead of the old value: it is functional then. By step and path.
+	residue map[string]string
 }
 
 type undoValue struct{ Was map[string]string }
@@ -75,10 +77,14 @@ func (h *settings) Undo(_ context.Context, s plan.Step, r remediate.Record) (rem
 	if err := json.Unmarshal(r.Undo, &u); err != nil {
 		return remediate.Restored{}, err
 	}
+	out := remediate.Restored{How: plan.Exact, Nothing: len(r.Notes) == 0}
 	for path, was := range u.Was {
+		if left, ok := h.residue[s.ID+" "+path]; ok {
+			was, out.How = left, plan.Functional
+		}
 		h.values[s.ID+" "+path] = was
 	}
-	return remediate.Restored{How: plan.Exact, Nothing: len(r.Notes) == 0}, nil
+	return out, nil
 }
 
 func (h *settings) Commit(_ context.Context, s plan.Step, _ remediate.Record) error {

@@ -13,6 +13,16 @@ import (
 type sight struct {
 	basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
 	bound func(context.Context) ([]plan.Bound, error) // nil: not known
+	// ours reports whether a step was begun before and undone by this generation; nil: none was.
+	ours func(plan.Step) bool
+}
+
+// left reports whether a field may differ because an undo of this generation could not bring it back exactly:
+// a live limit that was set once cannot be unset. The undo has made sure that nobody else changed it.
+func (now sight) left(s plan.Step, field string) bool {
+	return now.ours != nil && now.ours(s) && slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
+		return c.Path == field && c.Reversibility == plan.Functional
+	})
 }
 
 // staleSteps finds the steps whose resources are not as they were when the plan was made, or are bound
@@ -33,6 +43,7 @@ func staleSteps(ctx context.Context, steps []plan.Step, now sight) ([]StaleStep,
 				return nil, fmt.Errorf("cannot look at %s: %w", part.Resource, err)
 			}
 		}
+		one.forget(func(field string) bool { return now.left(s, field) })
 		if now.bound != nil && s.Kind == plan.KindRecreate {
 			one.company(s, bound)
 		}
@@ -77,6 +88,18 @@ func (t *StaleStep) move(field, from, to string) {
 	if to != "" {
 		t.To[field] = to
 	}
+}
+
+// forget takes fields back.
+func (t *StaleStep) forget(fits func(field string) bool) {
+	t.Moved = slices.DeleteFunc(t.Moved, func(field string) bool {
+		if !fits(field) {
+			return false
+		}
+		delete(t.From, field)
+		delete(t.To, field)
+		return true
+	})
 }
 
 // company compares which containers a step takes along, and why, with what a plan would say now.

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 
 	"docker-harden/plan"
+	"docker-harden/plan/baseline"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/report"
 )
 
 // writePrivate writes a file that only its owner reads, whole or not at all.
@@ -95,4 +99,33 @@ func isSnapshot(data []byte) bool {
 		Format string `json:"format"`
 	}
 	return json.Unmarshal(data, &file) == nil && file.Format == inventory.SnapshotFormat
+}
+
+// isBaseline recognises a baseline that can be read, so that none is lost that cannot.
+func isBaseline(data []byte) bool {
+	_, err := baseline.Decode(data)
+	return err == nil
+}
+
+// totalLine is in every report that check writes as text.
+var totalLine = regexp.MustCompile(`(?m)^\d+ verdicts: .*\.$`)
+
+// isReport recognises what check wrote, in any of its formats.
+func isReport(data []byte) bool {
+	var file struct {
+		Format string `json:"format"`
+		Runs   []struct {
+			Tool struct {
+				Driver struct {
+					Name string `json:"name"`
+				} `json:"driver"`
+			} `json:"tool"`
+		} `json:"runs"`
+	}
+	if json.Unmarshal(data, &file) == nil {
+		return file.Format == report.FindingsFormat || len(file.Runs) == 1 && file.Runs[0].Tool.Driver.Name == program
+	}
+	return bytes.HasPrefix(data, []byte(report.MarkdownTitle)) ||
+		bytes.HasPrefix(data, []byte("<?xml")) && bytes.Contains(data, []byte(`<testsuites name="`+report.JUnitName+`"`)) ||
+		totalLine.Match(data)
 }

@@ -84,14 +84,8 @@ func (a *app) review(c *cli.Context, h *inventory.Host, p *profile.Profile, targ
 // live-restore is turned on in the same plan, and a new container keeps out of the engine's new
 // defaults only if no other change puts it there.
 func taken(selected plan.Selection, h *inventory.Host, rules []control.Control) ([]control.Control, error) {
-	resources := []plan.Resource{plan.Daemon()}
-	for path := range h.Files {
-		resources = append(resources, plan.File(path))
-	}
-	host := len(resources)
-	for i := range h.Containers {
-		resources = append(resources, h.Containers[i].Resource())
-	}
+	resources := resourcesOf(h)
+	host := len(resources) - len(h.Containers)
 	keeps, err := selected.Keeps(resources, control.Rules(rules))
 	if err != nil {
 		return nil, err
@@ -105,6 +99,18 @@ func taken(selected plan.Selection, h *inventory.Host, rules []control.Control) 
 			return keeps(plan.Finding{Control: c.ID, Resource: r})
 		})
 	}), nil
+}
+
+// resourcesOf is what a host has to judge, its containers last.
+func resourcesOf(h *inventory.Host) []plan.Resource {
+	resources := []plan.Resource{plan.Daemon()}
+	for path := range h.Files {
+		resources = append(resources, plan.File(path))
+	}
+	for i := range h.Containers {
+		resources = append(resources, h.Containers[i].Resource())
+	}
+	return resources
 }
 
 // sight is the host the command line means: the live one, or the snapshot of --from.

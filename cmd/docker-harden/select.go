@@ -18,6 +18,18 @@ const composeProject = "com.docker.compose.project"
 
 // selection is what the arguments and flags narrow a plan to.
 func selection(c *cli.Context, h *inventory.Host, args []string, rules []control.Control) (plan.Selection, error) {
+	s, err := named(c, h, args)
+	least := plan.RiskLevel(c.String("severity"))
+	for _, rule := range rules {
+		if rule.Severity.Rank() < least.Rank() {
+			s.SkipControls = append(s.SkipControls, rule.ID)
+		}
+	}
+	return s, err
+}
+
+// named is what is selected by name, whatever its severity.
+func named(c *cli.Context, h *inventory.Host, args []string) (plan.Selection, error) {
 	targets, err := expand(h, append(slices.Clone(args), c.StringSlice("target")...))
 	if err != nil {
 		return plan.Selection{}, err
@@ -33,12 +45,6 @@ func selection(c *cli.Context, h *inventory.Host, args []string, rules []control
 	skipTargets, err = expand(h, skipTargets)
 	if err != nil {
 		return plan.Selection{}, err
-	}
-	least := plan.RiskLevel(c.String("severity"))
-	for _, rule := range rules {
-		if rule.Severity.Rank() < least.Rank() {
-			skipControls = append(skipControls, rule.ID)
-		}
 	}
 	return plan.Selection{
 		Targets: targets, Skip: skipTargets, Only: c.StringSlice("only"), SkipControls: skipControls,

@@ -89,13 +89,13 @@ func TestFindingsGolden(t *testing.T) {
 	p := samplePlan()
 	for name, o := range map[string]TextOptions{"findings.txt": {}, "findings-verbose.txt": {Verbose: true}, "findings-summary.txt": {Summary: true}} {
 		var b bytes.Buffer
-		if err := Findings(&b, p.Findings, p.Rules, o); err != nil {
+		if err := Findings(&b, auditOf(p), o); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, b.String())
 	}
 	var b bytes.Buffer
-	if err := Findings(&b, nil, nil, TextOptions{}); err != nil || b.String() != "0 verdicts: nothing was judged.\n" {
+	if err := Findings(&b, Audit{}, TextOptions{}); err != nil || b.String() != "0 verdicts: nothing was judged.\n" {
 		t.Errorf("without findings: %q, %v", b.String(), err)
 	}
 }

@@ -3,75 +3,34 @@ package report
 import (
 	"fmt"
 	"io"
-	"strings"
-	"time"
 
 	"docker-harden/plan"
 )
 
-// FindingsFormat is the format version of JSON written by [FindingsJSON].
-const FindingsFormat = "docker-harden/findings/v1"
-
-// Audit is the result of a check: every verdict, and on what host by what profile.
-type Audit struct {
-	Format   string               `json:"format"`
-	Tool     string               `json:"tool"`
-	Made     time.Time            `json:"made"`
-	Host     plan.Host            `json:"host"`
-	Profile  plan.Profile         `json:"profile"`
-	Counts   Counts               `json:"counts"`
-	Rules    map[string]plan.Rule `json:"rules"`
-	Findings []plan.Finding       `json:"findings"`
-	Problems []plan.Problem       `json:"problems,omitempty"`
-}
-
-// AuditOf is the audit that a plan holds.
-func AuditOf(p *plan.Plan) Audit {
-	return Audit{
-		Tool: p.Tool, Made: p.Made, Host: p.Host, Profile: p.Profile,
-		Rules: p.Rules, Findings: p.Findings, Problems: p.Problems,
-	}
-}
-
-// FindingsJSON writes an audit as docs/schema/findings.v1.schema.json describes it. Format and
-// Counts are filled in.
-func FindingsJSON(w io.Writer, a Audit) error {
-	a.Format, a.Counts = FindingsFormat, Count(a.Findings)
-	if a.Findings == nil {
-		a.Findings = []plan.Finding{}
-	}
-	if a.Rules == nil {
-		a.Rules = map[string]plan.Rule{}
-	}
-	return writeJSON(w, a)
-}
-
-// Findings writes verdicts as a table, in their order, and a
-// count. Passing and not applicable ones are listed with Verbose only.
-func Findings(out io.Writer, findings []plan.Finding, rules map[string]plan.Rule, o TextOptions) error {
-	w := &writer{palette: newPalette(o.Color), plan: &plan.Plan{Rules: rules, Findings: findings}, o: o}
+// Findings writes verdicts as a table, in their order, and the
+// totals. Passing and not applicable ones are listed with Verbose only.
+func Findings(out io.Writer, a Audit, o TextOptions) error {
+	w := &writer{palette: newPalette(o.Color), o: o}
 	if !o.Summary {
-		w.findingsTable(findings)
+		w.findingsTable(a)
 	}
-	w.countLine(Count(findings))
+	for _, line := range a.totals() {
+		w.printf("%s\n", Clean(line))
+	}
 	_, err := out.Write(w.Bytes())
 	return err
 }
 
-func (w *writer) findingsTable(findings []plan.Finding) {
+func (w *writer) findingsTable(a Audit) {
 	head := []string{"STATUS", "TARGET", "CONTROL", "CIS", "STRIDE", "SEEN"}
 	for i := range head {
 		head[i] = w.bold.Sprint(head[i])
 	}
 	rows := [][]string{head}
-	for _, f := range findings {
-		if !w.o.Verbose && (f.Status == plan.Pass || f.Status == plan.NotApplicable) {
-			continue
-		}
-		refs := w.plan.Rules[f.Control].Refs
+	for _, f := range a.listed(w.o.Verbose) {
+		rule := a.Rules[f.Control]
 		rows = append(rows, []string{
-			w.status(f.Status), Clean(f.Resource.String()), Clean(f.Control),
-			Clean(strings.TrimPrefix(cis(refs), "CIS ")), Clean(strings.Trim(stride(refs), "[]")), Clean(seen(f)),
+			w.status(f), Clean(f.Resource.String()), Clean(f.Control), rule.cisNumbers(), rule.letters(), Clean(seen(f.Finding)),
 		})
 	}
 	if len(rows) > 1 {
@@ -80,42 +39,53 @@ func (w *writer) findingsTable(findings []plan.Finding) {
 	}
 }
 
-// seen is the message, and what stands in the way.
-func seen(f plan.Finding) string {
-	text := f.Message
+func (w *writer) status(f AuditFinding) string {
+	word := f.word()
 	switch {
-	case f.Question != "":
-		text += "; decide: " + f.Question
-	case f.Blocked != "":
-		text += "; cannot be changed here: " + f.Blocked
-	case f.Exception != nil:
-		text += "; " + exceptionText(f.Exception)
+	case f.Known:
+		return w.warn.Sprint(word)
+	case f.Status == plan.Pass:
+		return w.good.Sprint(word)
+	case f.Status == plan.Fail:
+		return w.bad.Sprint(word)
+	case f.Status == plan.Manual, f.Status == plan.Unknown:
+		return w.warn.Sprint(word)
 	}
-	return text
+	return Clean(word)
 }
 
-func (w *writer) status(s plan.Status) string {
-	switch s {
-	case plan.Pass:
-		return w.good.Sprint(string(s))
-	case plan.Fail:
-		return w.bad.Sprint(string(s))
-	case plan.Manual, plan.Unknown:
-		return w.warn.Sprint(string(s))
+// totals are the last lines: how many verdicts there are, and what became of the baseline.
+func (a Audit) totals() []string {
+	lines := []string{countLine(a.Counts)}
+	if b := a.Baseline; b != nil {
+		lines = append(lines, fmt.Sprintf("Baseline %s: %d known, %d new.", b.File, b.Known, b.New))
+		if n := len(b.Fixed); n > 0 {
+			lines = append(lines, fmt.Sprintf("%d of the baseline %s: rewrite it with --write-baseline.", n, plural(n, "fails no more", "fail no more")))
+		}
 	}
-	return Clean(string(s))
+	if l := a.LeftOut; l != nil {
+		lines = append(lines, fmt.Sprintf("%d %s below severity %s left out.", l.Controls, plural(l.Controls, "control", "controls"), l.Severity))
+	}
+	return lines
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // countLine is "58 verdicts: 41 pass, 10 fail (8 can be fixed by plan and apply), …".
-func (w *writer) countLine(c Counts) {
-	var parts []string
+func countLine(c Counts) string {
+	text := ""
 	for _, part := range []struct {
 		n    int
 		text string
 	}{
 		{c.Pass, "pass"},
 		{c.Fail, "fail"},
-		{c.Manual, "need a decision"},
+		{c.Manual, plural(c.Manual, "needs a decision", "need a decision")},
 		{c.Excepted, "accepted"},
 		{c.Unknown, "unknown"},
 		{c.NotApplicable, "not applicable"},
@@ -123,14 +93,16 @@ func (w *writer) countLine(c Counts) {
 		if part.n == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%d %s", part.n, part.text)
+		if text != "" {
+			text += ", "
+		}
+		text += fmt.Sprintf("%d %s", part.n, part.text)
 		if part.text == "fail" && c.Fixed > 0 {
 			text += fmt.Sprintf(" (%d can be fixed: docker-harden plan)", c.Fixed)
 		}
-		parts = append(parts, text)
 	}
-	if len(parts) == 0 {
-		parts = []string{"nothing was judged"}
+	if text == "" {
+		text = "nothing was judged"
 	}
-	w.printf("%d verdicts: %s.\n", c.Judged()+c.NotApplicable, strings.Join(parts, ", "))
+	return fmt.Sprintf("%d verdicts: %s.", c.Judged()+c.NotApplicable, text)
 }

@@ -68,7 +68,7 @@ func TestJSONIsAPlanFile(t *testing.T) {
 		t.Errorf("what was printed cannot be read back whole: %s", diff)
 	}
 	golden(t, "plan.json", string(data))
-	golden(t, "findings.json", string(findingsJSON(t, AuditOf(samplePlan()))))
+	golden(t, "findings.json", string(findingsJSON(t, auditOf(samplePlan()))))
 }
 
 func TestJSONMatchesSchema(t *testing.T) {
@@ -79,7 +79,7 @@ func TestJSONMatchesSchema(t *testing.T) {
 		if err := validate(t, compile(t, "plan"), planJSON(t, p)); err != nil {
 			t.Errorf("plan %s: %v", name, err)
 		}
-		if err := validate(t, compile(t, "findings"), findingsJSON(t, AuditOf(p))); err != nil {
+		if err := validate(t, compile(t, "findings"), findingsJSON(t, auditOf(p))); err != nil {
 			t.Errorf("findings %s: %v", name, err)
 		}
 	}
@@ -209,6 +209,12 @@ func structs(t reflect.Type, out map[string]reflect.Type) {
 		}
 		out[name] = t
 		for i := range t.NumField() {
+			if f := t.Field(i); f.Anonymous { // its fields are in the document, it is not
+				for j := range f.Type.NumField() {
+					structs(f.Type.Field(j).Type, out)
+				}
+				continue
+			}
 			structs(t.Field(i).Type, out)
 		}
 	}
@@ -217,6 +223,10 @@ func structs(t reflect.Type, out map[string]reflect.Type) {
 func fieldsOf(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
+		if t.Field(i).Anonymous {
+			names = append(names, fieldsOf(t.Field(i).Type)...)
+			continue
+		}
 		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
 			names = append(names, name)
 		}

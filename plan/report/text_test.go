@@ -97,7 +97,7 @@ func TestUntrustedTextIsCleaned(t *testing.T) {
 	}
 	outputs := map[string]string{"text": textOf(t, p, TextOptions{Verbose: true, SavedAs: "a\x1b[2Jb", SHA256: "\x1b[2J"})}
 	var b bytes.Buffer
-	if err := Findings(&b, p.Findings, p.Rules, TextOptions{Verbose: true}); err != nil {
+	if err := Findings(&b, auditOf(p), TextOptions{Verbose: true}); err != nil {
 		t.Fatal(err)
 	}
 	outputs["findings"] = b.String()
@@ -228,8 +228,11 @@ func TestWritersReportWriteErrors(t *testing.T) {
 	for name, err := range map[string]error{
 		"text":     Text(brokenPipe{}, p, TextOptions{}),
 		"json":     JSON(brokenPipe{}, p),
-		"table":    Findings(brokenPipe{}, p.Findings, p.Rules, TextOptions{}),
-		"findings": FindingsJSON(brokenPipe{}, AuditOf(p)),
+		"table":    Findings(brokenPipe{}, auditOf(p), TextOptions{}),
+		"findings": FindingsJSON(brokenPipe{}, auditOf(p)),
+		"junit":    JUnit(brokenPipe{}, auditOf(p)),
+		"sarif":    SARIF(brokenPipe{}, auditOf(p), TextOptions{}),
+		"comment":  FindingsMarkdown(brokenPipe{}, auditOf(p), TextOptions{}),
 		"explain":  Explain(brokenPipe{}, sampleControls()[0]),
 		"controls": ControlsText(brokenPipe{}, sampleControls()),
 		"list":     ControlsJSON(brokenPipe{}, sampleControls()),

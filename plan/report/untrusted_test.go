@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"docker-harden/plan"
+	"docker-harden/plan/baseline"
 )
 
 // hostile is text that would do something on a terminal, or break out of where it stands.
@@ -59,9 +60,22 @@ func formats(p *plan.Plan) map[string]func(io.Writer) error {
 		"verbose":  text(TextOptions{Verbose: true}),
 		"summary":  text(TextOptions{Summary: true}),
 		"json":     func(w io.Writer) error { return JSON(w, p) },
-		"findings": func(w io.Writer) error { return Findings(w, p.Findings, p.Rules, TextOptions{Verbose: true}) },
-		"audit":    func(w io.Writer) error { return FindingsJSON(w, AuditOf(p)) },
+		"findings": func(w io.Writer) error { return Findings(w, auditOf(p), TextOptions{Verbose: true}) },
+		"audit":    func(w io.Writer) error { return FindingsJSON(w, auditOf(p)) },
+		"junit":    func(w io.Writer) error { return JUnit(w, hostileAudit(p)) },
+		"sarif":    func(w io.Writer) error { return SARIF(w, hostileAudit(p), TextOptions{Verbose: true}) },
+		"comment":  func(w io.Writer) error { return FindingsMarkdown(w, hostileAudit(p), TextOptions{Verbose: true}) },
+		"known":    func(w io.Writer) error { return Findings(w, hostileAudit(p), TextOptions{}) },
+		"compared": func(w io.Writer) error { return FindingsJSON(w, hostileAudit(p)) },
 	}
+}
+
+// hostileAudit is the audit of a plan against a baseline that lists half of what fails, under a hostile name.
+func hostileAudit(p *plan.Plan) Audit {
+	a := auditOf(p)
+	f := baseline.Make(p.Findings[:len(p.Findings)/2], []baseline.Entry{{Control: hostile, Target: hostile}}, hostile, p.Made)
+	a.Against(hostile, f, f.Compare(p.Findings, func(baseline.Entry) bool { return true }), FailOnNew)
+	return a
 }
 
 func checkPrinted(t *testing.T, name string, print func(io.Writer) error) {
@@ -74,7 +88,7 @@ func checkPrinted(t *testing.T, name string, print func(io.Writer) error) {
 		t.Errorf("%s prints broken UTF-8", name)
 	}
 	for line := range strings.Lines(out.String()) {
-		for _, r := range strings.TrimSuffix(line, "\n") {
+		for _, r := range strings.TrimLeft(strings.TrimSuffix(line, "\n"), "\t") { // XML is indented by tabs
 			if !unicode.IsPrint(r) {
 				t.Errorf("%s prints %U in %q", name, r, line)
 				return

@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "engine": cmdEngine, "image": cmdImage, "inspects": cmdInspects, "isjson": cmdIsJSON,
+			"savedhost": cmdSavedHost,
 		},
 	})
 }

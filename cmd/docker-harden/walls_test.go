@@ -32,7 +32,7 @@ func walls() []wall {
 		},
 		{
 			"remediate/...",
-			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/evidence/...", module + "/plan/report/...", module + "/cmd/..."},
+			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/evidence/...", module + "/plan/report/...", module + "/plan/baseline/...", module + "/cmd/..."},
 			nil,
 			"what writes must not decide: every value it writes was in the plan",
 		},
@@ -53,6 +53,12 @@ func walls() []wall {
 			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/report/..."},
 			nil,
 			"observing does not judge",
+		},
+		{
+			"plan/baseline",
+			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/report/...", module + "/plan/inventory/..."},
+			nil,
+			"a baseline compares verdicts; it has no part in them",
 		},
 		{
 			"remediate",
@@ -90,6 +96,7 @@ func direct() []wall {
 		{"...", []string{"mvdan.cc/sh/..."}, []string{"plan/owner"}, "what is printed to be pasted into a shell is quoted in one place"},
 		{"...", []string{"github.com/tidwall/sjson/..."}, []string{"remediate/docker/..."}, "daemon.json is edited in one place, behind its gate"},
 		{"...", []string{"github.com/coreos/go-systemd/..."}, []string{"remediate/host", "plan/inventory"}, "service managers are reached in one place"},
+		{"...", []string{"github.com/owenrumney/go-sarif/...", "github.com/jstemmer/go-junit-report/..."}, []string{"plan/report"}, "documents are written in one place"},
 		{"...", []string{module + "/cmd/testhost/..."}, []string{"cmd/testhost/..."}, "the test host is for tests and the demo"},
 	}
 }

@@ -96,7 +96,9 @@ func TestBadEngine(t *testing.T) {
 		for name, answer := range badAnswers() {
 			t.Run(path+" "+name, func(t *testing.T) {
 				address := badEngine(t, path, answer)
-				for _, args := range [][]string{{"plan", "--verbose"}, {"check", "--format", "json"}} {
+				for _, args := range [][]string{
+					{"plan", "--verbose"}, {"check", "--format", "json"}, {"check", "--format", "sarif"}, {"check", "--format", "markdown"},
+				} {
 					code, stdout, stderr := runApp(t, append(args, "-H", address)...)
 					if code != exitOK && code != exitError && code != exitFindings {
 						t.Errorf("exit %d: %s", code, stderr)

@@ -116,6 +116,28 @@ func TestUpdateExactUndoRecreates(t *testing.T) {
 	}
 }
 
+// An interrupted update is undone and then made again: what the undo cannot unset is not taken for a change of
+// somebody else, and the old values are still those from before the first try.
+func TestUpdateAgainOverItsOwnUndo(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	u := updater(t, h)
+	step := limitStep(t, h, "web")
+	undone(t, u, step, done(t, u, step))
+	rec := done(t, u, step)
+	if out := undone(t, u, step, rec); out.How != plan.Functional {
+		t.Errorf("the second Undo: %+v", out)
+	}
+	rec.Exact = true
+	undone(t, u, step, rec)
+	if l := look(t, h, "web").HostConfig.limits; l.Memory != 0 || l.MemorySwap != 0 || l.PidsLimit != nil || l.CPUShares != 0 {
+		t.Errorf("after the exact Undo: limits %+v", l)
+	}
+	if _, err := u.Prepare(t.Context(), stepFor(t, h, "web", live4("Memory", "5", "100000000"))); !errors.Is(err, plan.ErrStale) {
+		t.Errorf("Prepare over another value: %v", err)
+	}
+}
+
 func TestUpdateRefusals(t *testing.T) {
 	h := Here(t)
 	h.Docker(t, "run", "-d", "--name", "web", "--memory-reservation", "200m", h.Image(t, "busybox"), "sh", "-c",

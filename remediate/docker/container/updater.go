@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/sjson"
+
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
@@ -72,18 +74,43 @@ func (u *Updater) Prepare(ctx context.Context, step plan.Step) (json.RawMessage,
 		if !ok || !slices.Contains(live, field) {
 			return nil, fmt.Errorf("internal error: cannot set %s of a running container", change.Path)
 		}
-		if !body.Equal(change.Path, host[field], change.From) {
-			return nil, stale("%s of container %s is %s now, the plan saw %s", change.Path, rec.Name, present(host[field]), present(change.From))
+		rec.From[field], rec.To[field] = change.From, change.To
+		if body.Equal(change.Path, host[field], change.From) {
+			rec.From[field] = host[field]
 		}
-		rec.From[field], rec.To[field] = host[field], change.To
-	}
-	if err := u.admit(ctx, a, c, &rec); err != nil {
-		return nil, err
 	}
 	if rec.Kernel, err = u.held(c); err != nil {
 		return nil, err
 	}
+	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
+		if err := rec.asPlanned(field, host[field]); err != nil {
+			return nil, err
+		}
+	}
+	if err := u.admit(ctx, a, c, &rec); err != nil {
+		return nil, err
+	}
 	return json.Marshal(rec)
+}
+
+// asPlanned insists that a setting is as the plan saw it, or as the undo of this very update leaves it: a limit
+// that an interrupted try had set is lifted then and not unset. The old value is still the one to go back to.
+func (rec *updateRecord) asPlanned(field string, now json.RawMessage) (err error) {
+	path, was := "HostConfig."+field, rec.From[field]
+	is := func(v json.RawMessage) bool { return body.Equal(path, now, v) }
+	switch {
+	case is(was):
+		return nil
+	case !slices.ContainsFunc(rec.ways()[field], is):
+		return stale("%s of container %s is %s now, the plan saw %s", path, rec.Name, present(now), present(was))
+	}
+	if len(was) == 0 {
+		was = json.RawMessage("null")
+	}
+	if rec.Inspect, err = sjson.SetRawBytes(rec.Inspect, path, was); err != nil {
+		return fmt.Errorf("internal error: cannot note the old %s: %w", path, err)
+	}
+	return nil
 }
 
 // held reads what the kernel holds for the container, or would hold as its own.

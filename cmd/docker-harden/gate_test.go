@@ -134,6 +134,23 @@ func TestGateExits(t *testing.T) {
 	}
 }
 
+// TestGateNames: no control says two things of one resource: a baseline and the fingerprints in SARIF tell
+// verdicts apart by these two names.
+func TestGateNames(t *testing.T) {
+	_, stdout, _ := runApp(t, "check", "--from", save(t, "web", "good", "odd"), "-p", "cis-level2", "--format", "json")
+	seen := map[baseline.Entry]bool{}
+	for _, f := range auditJSON(t, stdout).Findings {
+		e := baseline.EntryOf(f.Finding)
+		if seen[e] {
+			t.Errorf("%s is judged twice", e)
+		}
+		seen[e] = true
+	}
+	if len(seen) < 3*10 {
+		t.Errorf("there are only %d verdicts", len(seen))
+	}
+}
+
 // TestGateSeverity: what is too mild is neither judged nor shown, and said to be left out.
 func TestGateSeverity(t *testing.T) {
 	snapshot := save(t, "web")

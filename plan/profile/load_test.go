@@ -83,8 +83,8 @@ exceptions:
 			"docker/pids-limit":   {Off: true},
 		}}},
 		Exceptions: []Exception{
-			{Control: "docker/icc", Target: "daemon", Reason: "old links", Owner: "ops", Expires: time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), Line: 21},
-			{Control: "docker/icc", Target: "container/x", Reason: "a", Owner: "b", Line: 26},
+			{Control: "docker/icc", Target: "daemon", Reason: "old links", Owner: "ops", Expires: time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), Source: "t.yaml", Line: 21},
+			{Control: "docker/icc", Target: "container/x", Reason: "a", Owner: "b", Source: "t.yaml", Line: 26},
 		},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {

@@ -58,7 +58,8 @@ type Exception struct {
 	Reason  string
 	Owner   string
 	Expires time.Time // zero: never. Holds to the end of that day, UTC
-	Line    int
+	Source  string    // the file it stands in: with extends, it can be the parent's
+	Line    int       // in Source
 }
 
 // Params are a control's parameters by name. Values were checked against the control's Spec, so the

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -139,6 +140,7 @@ func (d *decoder) exceptions(p *Profile, n ast.Node) {
 			Target: d.required(fields, "target", item),
 			Reason: d.required(fields, "reason", item),
 			Owner:  d.required(fields, "owner", item),
+			Source: d.source,
 			Line:   line(item),
 		}
 		if name := d.required(fields, "control", item); name != "" {
@@ -160,16 +162,20 @@ func (d *decoder) exceptions(p *Profile, n ast.Node) {
 }
 
 func (d *decoder) target(at ast.Node, target string) {
+	if err := checkTarget(target); err != nil {
+		d.errorf(at, "%v", err)
+	}
+}
+
+func checkTarget(target string) error {
 	kind, name, slash := strings.Cut(target, "/")
 	valid := !slash && (kind == "daemon" || kind == "host") ||
 		slash && name != "" && (kind == "container" || kind == "host")
 	if !valid {
-		d.errorf(at, "target %q must be daemon, host, host/PATH or container/NAME (globs allowed)", target)
-		return
+		return fmt.Errorf("target %q must be daemon, host, host/PATH or container/NAME (globs allowed)", target)
 	}
-	if _, err := plan.Container("x", "").Match(target); err != nil {
-		d.errorf(at, "%v", err)
-	}
+	_, err := plan.Container("x", "").Match(target)
+	return err
 }
 
 func (d *decoder) date(at ast.Node) time.Time {

@@ -85,7 +85,7 @@ func (a *app) commands() []*cli.Command {
 		a.planCommand(), a.showCommand(), a.checkCommand(), a.explainCommand(), a.snapshotCommand(),
 		a.applyCommand(), a.confirmCommand(), a.rollbackCommand(), a.resumeCommand(), a.pruneCommand(),
 		a.statusCommand(), a.historyCommand(), a.verifyCommand(),
-		a.profileCommand(),
+		a.profileCommand(), a.exceptionCommand(),
 		a.controlsCommand(), a.completionCommand(), a.versionCommand(),
 	}
 }

@@ -144,6 +144,8 @@ func (a *app) arguments(ctx context.Context, p parser) ([]candidate, directive) 
 		return a.targets(ctx, p), completeNoFiles
 	case words == "explain":
 		return controlCandidates(), completeNoFiles
+	case words == "exception add" || words == "exception remove":
+		return a.exceptionWords(ctx, p), completeNoFiles
 	case !first:
 		return nil, completeNoFiles
 	case words == "apply" || words == "snapshot" || words == "profile validate":

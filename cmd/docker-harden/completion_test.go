@@ -34,6 +34,10 @@ func TestComplete(t *testing.T) {
 	write(t, filepath.Join(state, "generations", ".new-123", "x"), "")
 	t.Setenv("DOCKER_HARDEN_STATE_DIR", state)
 	nowhere := []string{"-H", "unix:///nowhere.sock"}
+	site := filepath.Join(state, "site.yaml")
+	write(t, site, "format: docker-harden/profile/v1\nname: site\nextends: baseline\nexceptions:\n"+
+		"- {control: live-restore, target: daemon, reason: r, owner: o}\n- {control: icc, target: daemon, reason: r, owner: o}\n"+
+		"- {control: host-pid, target: container/a, reason: r, owner: o}\n")
 	for _, test := range []struct {
 		name  string
 		words []string
@@ -45,6 +49,13 @@ func TestComplete(t *testing.T) {
 		{"commands after a global flag", []string{"-D", "--context", "x", "ap"}, "apply", "", ":4"},
 		{"as docker asks", []string{"harden", "rol"}, "rollback", "", ":4"},
 		{"nested commands", []string{"profile", ""}, "list show validate init", "", ":4"},
+		{"nested commands of another", []string{"exception", ""}, "add list remove", "", ":4"},
+		{"what can be excepted", slices.Concat(nowhere, []string{"exception", "add", ""}), "daemon host", "", ":4"},
+		{"from which control", []string{"exception", "add", "daemon", "docker/ic"}, "docker/icc", "", ":4"},
+		{"no third argument", []string{"exception", "add", "daemon", "docker/icc", ""}, "", "", ":4"},
+		{"what is excepted", []string{"exception", "remove", "-p", site, ""}, "container/a daemon", "", ":4"},
+		{"from which it is excepted", []string{"exception", "remove", "-p", site, "daemon", ""}, "docker/icc docker/live-restore", "", ":4"},
+		{"nothing in a built-in profile", []string{"exception", "remove", ""}, "", "", ":4"},
 		{"flags", []string{"apply", "--on"}, "--only --on-failure", "", ":4"},
 		{"flags once", []string{"apply", "--dry-run", "--dry"}, "", "", ":4"},
 		{"repeatable flags again", []string{"plan", "--skip", "daemon", "--sk"}, "--skip", "", ":4"},

@@ -19,7 +19,7 @@ func groups() []group {
 		{"Review (changes nothing)", []string{"plan", "show", "check", "explain", "snapshot"}},
 		{"Change", []string{"apply", "confirm", "rollback", "resume", "prune"}},
 		{"State", []string{"status", "history", "verify"}},
-		{"Profiles", []string{"profile"}},
+		{"Profiles", []string{"profile", "exception"}},
 		{"Other", []string{"controls", "completion", "version"}},
 	}
 }

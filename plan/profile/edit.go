@@ -14,6 +14,13 @@ import (
 // ErrEmbedded is an attempt to edit a profile that is part of the program.
 var ErrEmbedded = errors.New("it is built in and cannot be changed")
 
+// Reasons for which an exception is not added or removed.
+var (
+	ErrNone    = errors.New("there is no such exception")
+	ErrExists  = errors.New("such an exception is already here")
+	ErrSeveral = errors.New("there is more than one such exception")
+)
+
 // File is the text of one profile file. Its methods give an edited text and change nothing: what the
 // edit does not mean stays byte for byte, and the result was loaded and found to be what was meant.
 type File struct {
@@ -79,9 +86,9 @@ func (f File) Add(e Exception) (Edit, error) {
 		switch {
 		case have.Control != e.Control || have.Target != e.Target:
 		case have.Source == f.Source:
-			return Edit{}, fmt.Errorf("%s:%d: an exception for %s on %s is already here", f.Source, have.Line, e.Control, e.Target)
+			return Edit{}, fmt.Errorf("%s:%d: %w: %s on %s", f.Source, have.Line, ErrExists, e.Control, e.Target)
 		case have.Expires.IsZero() || !e.Expires.IsZero() && !e.Expires.After(have.Expires):
-			return Edit{}, fmt.Errorf("%s:%d: an exception for %s on %s that holds as long is already here, and %s extends this file",
+			return Edit{}, fmt.Errorf("%s:%d: %s on %s is excepted here for as long, and %s extends this file",
 				have.Source, have.Line, e.Control, e.Target, f.Source)
 		}
 	}
@@ -89,7 +96,7 @@ func (f File) Add(e Exception) (Edit, error) {
 	if err != nil {
 		return Edit{}, err
 	}
-	return edit, f.prove(old, edit, append(slices.Clone(old.Exceptions), e))
+	return f.prove(old, edit, append(slices.Clone(old.Exceptions), e))
 }
 
 // Replace gives the exception of the file for the same control and target another reason, owner and
@@ -109,7 +116,7 @@ func (f File) Replace(e Exception) (Edit, error) {
 	}
 	want := slices.Clone(old.Exceptions)
 	want[at] = e
-	return edit, f.prove(old, edit, want)
+	return f.prove(old, edit, want)
 }
 
 // Remove takes the exception for a control and target out, with the comments that belong to it. line
@@ -127,7 +134,7 @@ func (f File) Remove(control, target string, line int) (Edit, error) {
 	if err != nil {
 		return Edit{}, err
 	}
-	return edit, f.prove(old, edit, slices.Delete(slices.Clone(old.Exceptions), at, at+1))
+	return f.prove(old, edit, slices.Delete(slices.Clone(old.Exceptions), at, at+1))
 }
 
 // prepare loads the file as it is and finds its exceptions in the text. e, if any, is checked and made
@@ -185,32 +192,31 @@ func (f File) find(p *Profile, e Exception, line int) (int, error) {
 			own = append(own, fmt.Sprint(have.Line))
 		}
 	}
-	what := fmt.Sprintf("exception for %s on %s", e.Control, e.Target)
 	switch {
 	case len(own) == 1:
 		return found, nil
 	case len(own) > 1:
-		return 0, fmt.Errorf("%s has more than one %s, on the lines %s; remove one by its line first", f.Source, what, strings.Join(own, ", "))
+		return 0, fmt.Errorf("%s: %w: %s on %s, on the lines %s", f.Source, ErrSeveral, e.Control, e.Target, strings.Join(own, " and "))
 	case line > 0:
-		return 0, fmt.Errorf("%s has no %s on line %d", f.Source, what, line)
+		return 0, fmt.Errorf("%s:%d: %w: %s on %s", f.Source, line, ErrNone, e.Control, e.Target)
 	case len(other) > 0:
-		return 0, fmt.Errorf("the %s stands in %s, which %s extends; change it there", what, strings.Join(other, ", "), f.Source)
+		return 0, fmt.Errorf("the exception for %s on %s stands in %s, which %s extends; change it there", e.Control, e.Target, strings.Join(other, ", "), f.Source)
 	}
-	return 0, fmt.Errorf("%s has no %s", f.Source, what)
+	return 0, fmt.Errorf("%s: %w: %s on %s", f.Source, ErrNone, e.Control, e.Target)
 }
 
 // prove loads the new text and insists that it says what the old one did, with these exceptions.
-func (f File) prove(old *Profile, edit Edit, want []Exception) error {
+func (f File) prove(old *Profile, edit Edit, want []Exception) (Edit, error) {
 	got, err := Load(edit.Data, f.Source, f.Catalog)
 	if err != nil {
-		return fmt.Errorf("internal error: the edited profile would be broken, and is not written: %w", err)
+		return Edit{}, fmt.Errorf("internal error: the edited profile would be broken, and is not written: %w", err)
 	}
 	meant := *old
 	meant.Exceptions = want
 	if !reflect.DeepEqual(placeless(got), placeless(&meant)) {
-		return fmt.Errorf("internal error: the edited profile would not say what was meant, and %s is left as it is; edit it by hand", f.Source)
+		return Edit{}, fmt.Errorf("internal error: the edited profile would not say what was meant, and %s is left as it is; edit it by hand", f.Source)
 	}
-	return nil
+	return edit, nil
 }
 
 // placeless is a profile without the lines that its parts stand on, and without the digest of its text.

@@ -29,7 +29,8 @@ func (a *app) exceptionAddCommand() *cli.Command {
 an id (docker/host-network), the end of one (host-network), or a benchmark number (cis-docker-1.6.0:5.10). The
 exception holds to the end of its last day, UTC.
 
-Only the lines of the exception are written: comments, order and format of the file stay.
+Only the lines of the exception are written: comments, order and format of the file stay. To leave a container
+a single capability is no exception: set keep for it in the profile ($CMD explain capabilities).
 
 Examples:
   $CMD exception add container/node-exporter host-network --reason "reads the host's counters" --owner monitoring --expires 180d -p site.yaml
@@ -86,7 +87,7 @@ func (a *app) exceptionAdd(c *cli.Context) error {
 		edit, err = f.Replace(e)
 		done = "replaced"
 	}
-	if errors.Is(err, profile.ErrNone) {
+	if errors.Is(err, profile.ErrNone) || errors.Is(err, profile.ErrInherited) {
 		edit, err = f.Add(e)
 		done = "added"
 	}

@@ -16,9 +16,10 @@ var ErrEmbedded = errors.New("it is built in and cannot be changed")
 
 // Reasons for which an exception is not added or removed.
 var (
-	ErrNone    = errors.New("there is no such exception")
-	ErrExists  = errors.New("such an exception is already here")
-	ErrSeveral = errors.New("there is more than one such exception")
+	ErrNone      = errors.New("there is no such exception")
+	ErrExists    = errors.New("such an exception is already here")
+	ErrSeveral   = errors.New("there is more than one such exception")
+	ErrInherited = errors.New("change it there")
 )
 
 // File is the text of one profile file. Its methods give an edited text and change nothing: what the
@@ -59,8 +60,11 @@ func (e Exception) Check(c Catalog) error {
 	if err := checkTarget(e.Target); err != nil {
 		return err
 	}
-	if kind, _, _ := strings.Cut(e.Target, "/"); kind == "host" && strings.ContainsAny(e.Target, "*?[") {
+	switch kind, name, _ := strings.Cut(e.Target, "/"); {
+	case kind == "host" && strings.ContainsAny(name, "*?["):
 		return fmt.Errorf("target %q would match nothing: host/PATH names one file; globs are for containers", e.Target)
+	case kind == "container" && strings.Contains(name, "/"):
+		return fmt.Errorf("target %q would match nothing: a container name has no slash", e.Target)
 	}
 	for _, text := range []struct{ what, value string }{{"target", e.Target}, {"reason", e.Reason}, {"owner", e.Owner}} {
 		switch {
@@ -200,7 +204,7 @@ func (f File) find(p *Profile, e Exception, line int) (int, error) {
 	case line > 0:
 		return 0, fmt.Errorf("%s:%d: %w: %s on %s", f.Source, line, ErrNone, e.Control, e.Target)
 	case len(other) > 0:
-		return 0, fmt.Errorf("the exception for %s on %s stands in %s, which %s extends; change it there", e.Control, e.Target, strings.Join(other, ", "), f.Source)
+		return 0, fmt.Errorf("the exception for %s on %s stands in %s, which %s extends; %w", e.Control, e.Target, strings.Join(other, ", "), f.Source, ErrInherited)
 	}
 	return 0, fmt.Errorf("%s: %w: %s on %s", f.Source, ErrNone, e.Control, e.Target)
 }

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -70,48 +71,72 @@ func FuzzPieces(f *testing.F) {
 	f.Add([]byte{3, 15, 16, 15, 4}, false)
 	f.Add([]byte{20, 0, 13, 10, 12, 7, 13, 8, 19}, false)
 	f.Add([]byte{0, 7, 14, 5, 11, 5, 14}, false)
-	f.Fuzz(func(t *testing.T, choice []byte, cut bool) {
-		text := head
-		for _, c := range choice {
-			text += pieces()[int(c)%len(pieces())]
+	f.Fuzz(func(t *testing.T, choice []byte, cut bool) { checkPieces(t, choice, cut) })
+}
+
+// TestPieces is a walk through such texts in every test run.
+func TestPieces(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	profiles := 0
+	for range 2000 {
+		choice := make([]byte, 1+random.IntN(9))
+		for i := range choice {
+			choice[i] = byte(random.IntN(len(pieces())))
 		}
-		if cut {
-			text = strings.TrimSuffix(text, "\n")
+		choice[0] %= 4 // a section
+		if checkPieces(t, choice, random.IntN(2) == 0) {
+			profiles++
 		}
-		before, err := Load([]byte(text), "t.yaml", testCatalog())
-		if err != nil || loose([]byte(text)) {
-			return
+	}
+	if profiles < 200 {
+		t.Errorf("only %d texts were profiles: this proves little", profiles)
+	}
+}
+
+// checkPieces reports whether the pieces made a profile.
+func checkPieces(t *testing.T, choice []byte, cut bool) bool {
+	t.Helper()
+	text := head
+	for _, c := range choice {
+		text += pieces()[int(c)%len(pieces())]
+	}
+	if cut {
+		text = strings.TrimSuffix(text, "\n")
+	}
+	before, err := Load([]byte(text), "t.yaml", testCatalog())
+	if err != nil || loose([]byte(text)) {
+		return false
+	}
+	edit, err := file(text).Add(risk())
+	switch {
+	case err == nil && !inOrder([]byte(text), edit.Data):
+		t.Fatalf("bytes were lost:\n%s\n%s", text, edit.Data)
+	case err == nil:
+		back, err := file(string(edit.Data)).Remove(risk().Control, risk().Target, 0)
+		if err != nil || string(back.Data) != text {
+			t.Fatalf("%v: add and remove leave\n%s of\n%s", err, back.Data, text)
 		}
-		edit, err := file(text).Add(risk())
-		switch {
-		case err == nil && !inOrder([]byte(text), edit.Data):
-			t.Fatalf("bytes were lost:\n%s\n%s", text, edit.Data)
-		case err == nil:
-			back, err := file(string(edit.Data)).Remove(risk().Control, risk().Target, 0)
-			if err != nil || string(back.Data) != text {
-				t.Fatalf("%v: add and remove leave\n%s of\n%s", err, back.Data, text)
-			}
-		case strings.Contains(err.Error(), "internal error"):
-			t.Fatalf("%v in\n%s", err, text)
+	case strings.Contains(err.Error(), "internal error"):
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	for _, e := range before.Exceptions {
+		edit, err := file(text).Remove(e.Control, e.Target, e.Line)
+		if err != nil && strings.Contains(err.Error(), "internal error") {
+			t.Fatalf("remove line %d: %v in\n%s", e.Line, err, text)
 		}
-		for _, e := range before.Exceptions {
-			edit, err := file(text).Remove(e.Control, e.Target, e.Line)
-			if err != nil && strings.Contains(err.Error(), "internal error") {
-				t.Fatalf("remove line %d: %v in\n%s", e.Line, err, text)
-			}
-			if err == nil && !inOrder(edit.Data, []byte(text)) {
-				t.Fatalf("removing line %d damages:\n%s\n%s", e.Line, text, edit.Data)
-			}
-			e.Reason, e.Expires = "another", risk().Expires
-			edit, err = file(text).Replace(e)
-			if err != nil && strings.Contains(err.Error(), "internal error") {
-				t.Fatalf("replace line %d: %v in\n%s", e.Line, err, text)
-			}
-			if err == nil && strings.Count(string(edit.Data), "#") < strings.Count(text, "#")-4 { // four texts have one in them
-				t.Fatalf("replacing line %d loses a comment:\n%s\n%s", e.Line, text, edit.Data)
-			}
+		if err == nil && !inOrder(edit.Data, []byte(text)) {
+			t.Fatalf("removing line %d damages:\n%s\n%s", e.Line, text, edit.Data)
 		}
-	})
+		e.Reason, e.Expires = "another", risk().Expires
+		edit, err = file(text).Replace(e)
+		if err != nil && strings.Contains(err.Error(), "internal error") {
+			t.Fatalf("replace line %d: %v in\n%s", e.Line, err, text)
+		}
+		if err == nil && remarks(t, edit.Data) != remarks(t, []byte(text)) {
+			t.Fatalf("replacing line %d loses a comment:\n%s\n%s", e.Line, text, edit.Data)
+		}
+	}
+	return true
 }
 
 // loose reports whether the file ends in blanks without a line end: the YAML library drops them from a
@@ -140,4 +165,14 @@ func inOrder(a, b []byte) bool {
 		n++
 	}
 	return bytes.HasSuffix(b, a[n:])
+}
+
+// remarks counts the comments of a text.
+func remarks(t *testing.T, data []byte) int {
+	t.Helper()
+	l, err := readLayout(data, "t.yaml")
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, data)
+	}
+	return len(l.comments)
 }

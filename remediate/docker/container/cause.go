@@ -168,9 +168,9 @@ func (x *swap) otherCause(line string) (cause, next string) {
 		return "the new memory limit is too low", "raise the memory limit for this container in the profile, then plan again"
 	case x.changes.has("SecurityOpt") && has("effective uid is not 0", "must be setuid", "must be suid"):
 		return "it uses a setuid program, which no-new-privileges stops",
-			"except this container from no-new-privileges in the profile, then plan again"
+			"except this container from no-new-privileges in the profile (docker-harden exception add), then plan again"
 	case x.changes.has("SecurityOpt") && has("operation not permitted") && x.old.unfiltered():
-		return "it makes a system call that the engine's filter refuses", "except this container from the system call filter in the profile, then plan again"
+		return "it makes a system call that the engine's filter refuses", "except this container from the system call filter in the profile (docker-harden exception add), then plan again"
 	}
 	return "", ""
 }

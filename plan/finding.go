@@ -27,6 +27,8 @@ type Finding struct {
 	// Blocked is why a failing setting cannot be changed here ("owned by Swarm service web: use docker service update").
 	// A blocked finding has no Changes.
 	Blocked string `json:"blocked,omitempty"`
+	// Reason is the code of why it is reported and not changed; empty where the control changes things.
+	Reason Reason `json:"reason,omitempty"`
 	// Changes are what would satisfy the control; only for Fail.
 	Changes []Change `json:"changes,omitempty"`
 	// Wanted are the changes of a blocked finding that the owner of the container would have to make.
@@ -43,6 +45,21 @@ type Finding struct {
 	// WritableLayer is what a recreate does with files in the writable layer; see [Step.WritableLayer].
 	WritableLayer string `json:"writable_layer,omitempty"`
 }
+
+// Reason is why a finding is reported only, for whatever host: a code that reports can be searched for.
+type Reason string
+
+// The reasons.
+const (
+	// NeedsReplatform: the host or the engine has to be set up anew; data has to move.
+	NeedsReplatform Reason = "needs-replatform"
+	// NeedsImageRebuild: the image has to be built anew.
+	NeedsImageRebuild Reason = "needs-image-rebuild"
+	// NeedsPolicy: what is right depends on the organisation, not on the host.
+	NeedsPolicy Reason = "policy"
+	// NeedsAttestation: nothing on the host shows it; a person says how it is seen to.
+	NeedsAttestation Reason = "attestation"
+)
 
 // Evidence is one fact a verdict rests on.
 type Evidence struct {

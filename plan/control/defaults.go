@@ -99,8 +99,8 @@ func logOptionsTaken(h *inventory.Host, made inventory.Made) (taken []plan.Chang
 	return taken, ""
 }
 
-// ulimit is a limit in the engine's own form.
-type ulimit struct {
+// Ulimit is a limit in the engine's own form; -1 is none.
+type Ulimit struct {
 	Name string
 	Hard int64
 	Soft int64
@@ -108,7 +108,7 @@ type ulimit struct {
 
 // ulimitsTaken: the engine adds its own limits to those of a container that has none of that name.
 func ulimitsTaken(h *inventory.Host, made inventory.Made) (plan.Change, bool) {
-	defaults := defaultUlimits(h)
+	defaults := DefaultUlimits(h)
 	var have []json.RawMessage
 	if json.Unmarshal(made.Ulimits, &have) != nil {
 		return plan.Change{}, false
@@ -132,9 +132,9 @@ func ulimitsTaken(h *inventory.Host, made inventory.Made) (plan.Change, bool) {
 	}, err == nil
 }
 
-// defaultUlimits are the limits that the engine gives to every container without one of that name.
-func defaultUlimits(h *inventory.Host) map[string]ulimit {
-	defaults := make(map[string]ulimit)
+// DefaultUlimits are the limits that the engine gives to every container without one of that name.
+func DefaultUlimits(h *inventory.Host) map[string]Ulimit {
+	defaults := make(map[string]Ulimit)
 	_ = json.Unmarshal(h.Daemon.Keys["default-ulimits"], &defaults) // what is no such object the engine refuses
 	for name, u := range defaults {
 		u.Name = name
@@ -154,11 +154,11 @@ func ulimitsToCome(h *inventory.Host, c *inventory.Container) []string {
 	if c.Proc == nil || len(c.Proc.Ulimits) == 0 {
 		return nil
 	}
-	var shown []ulimit
+	var shown []Ulimit
 	if json.Unmarshal(c.Made().Ulimits, &shown) != nil {
 		return nil
 	}
-	defaults := defaultUlimits(h)
+	defaults := DefaultUlimits(h)
 	var notes []string
 	for _, u := range shown {
 		have, next := c.Proc.Ulimits[u.Name], fmt.Sprintf("%d:%d", u.Soft, u.Hard)
@@ -170,7 +170,7 @@ func ulimitsToCome(h *inventory.Host, c *inventory.Container) []string {
 }
 
 // parseUlimit reads a flag: name=soft or name=soft:hard.
-func parseUlimit(flag string) (u ulimit, ok bool) {
+func parseUlimit(flag string) (u Ulimit, ok bool) {
 	name, limits, ok := strings.Cut(flag, "=")
 	soft, hard, both := strings.Cut(limits, ":")
 	if !both {

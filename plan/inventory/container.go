@@ -76,6 +76,7 @@ type Inspect struct {
 		Cmd         []string          `json:"Cmd"`
 		Hostname    string            `json:"Hostname"`
 		WorkingDir  string            `json:"WorkingDir"`
+		Healthcheck *Healthcheck      `json:"Healthcheck"`
 	} `json:"Config"`
 	HostConfig struct {
 		Binds             []string          `json:"Binds"`
@@ -103,6 +104,9 @@ type Inspect struct {
 		CPUQuota          int64             `json:"CpuQuota"`
 		PidsLimit         *int64            `json:"PidsLimit"`
 		Runtime           string            `json:"Runtime"`
+		CgroupParent      string            `json:"CgroupParent"`
+		Devices           []Device          `json:"Devices"`
+		DeviceRequests    []DeviceRequest   `json:"DeviceRequests"`
 		RestartPolicy     struct {
 			Name              string `json:"Name"`
 			MaximumRetryCount int    `json:"MaximumRetryCount"`
@@ -122,6 +126,22 @@ type Inspect struct {
 // Health is the state of a container's health check.
 type Health struct {
 	Status string `json:"Status"` // starting, healthy, unhealthy
+}
+
+// Healthcheck is how a container is checked. Test is empty when it is the image's, and NONE turns that off.
+// It may hold secrets.
+type Healthcheck struct {
+	Test []string `json:"Test"`
+}
+
+// Device is a device of the host that a container may use.
+type Device struct {
+	PathOnHost string `json:"PathOnHost"`
+}
+
+// DeviceRequest asks a driver for devices, GPUs mostly.
+type DeviceRequest struct {
+	Driver string `json:"Driver"`
 }
 
 // Network is a container's place in one network.

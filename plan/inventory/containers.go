@@ -101,22 +101,17 @@ func (c *collector) inspect(ctx context.Context, w *wire, o *observed) error {
 // read fills a container from the engine's answer.
 func (c *collector) read(ctx context.Context, w *wire, o *observed) error {
 	x := &o.container
-	if raw, ok := w.next(); ok {
-		x.Raw = trimRaw(raw)
-		env, err := x.walk()
-		o.search = searchPath(env)
-		return err
-	}
-	answer, raw, err := c.reader.ContainerInspectWithRaw(ctx, x.ID, false)
-	if err != nil {
-		return err
+	raw, ok := w.next()
+	if !ok {
+		var err error
+		if _, raw, err = c.reader.ContainerInspectWithRaw(ctx, x.ID, false); err != nil {
+			return err
+		}
 	}
 	x.Raw = trimRaw(raw)
-	o.search = defaultSearch
-	if answer.Config != nil {
-		o.search = searchPath(answer.Config.Env)
-	}
-	return x.take(answer)
+	env, err := x.walk()
+	o.search = searchPath(env)
+	return err
 }
 
 // observe reads what the host tells of a container.

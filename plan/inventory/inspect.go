@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,3 +29,8 @@ func (c *Container) decode() error {
 
 // trimRaw drops the space around an answer of the engine.
 func trimRaw(raw []byte) json.RawMessage { return bytes.TrimSpace(raw) }
+
+// sortMounts orders the mounts by destination: the engine's order is random.
+func (i *Inspect) sortMounts() {
+	slices.SortStableFunc(i.Mounts, func(a, b Mount) int { return strings.Compare(a.Destination, b.Destination) })
+}

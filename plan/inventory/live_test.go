@@ -139,18 +139,14 @@ func TestChosenOfEndpoint(t *testing.T) {
 	}
 }
 
-func TestTakeIncompleteAnswer(t *testing.T) {
+func TestIncompleteAnswer(t *testing.T) {
 	c := &Container{Raw: []byte(`{"Id":"a","Name":"/b","State":{"Status":"exited"},"HostConfig":null}`)}
-	answer, _, err := replay(c.Raw).ContainerInspectWithRaw(context.Background(), "a", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.take(answer); err != nil || c.Name != "b" || c.Inspect.State.Status != "exited" {
+	if _, err := c.walk(); err != nil || c.Name != "b" || c.Inspect.State.Status != "exited" {
 		t.Errorf("%+v %v", c, err)
 	}
 	for _, raw := range []string{"{}", `{"Id":"a"}`, "x", `{"Id":"a","Name":"/b","State":7}`} {
 		c := &Container{Raw: []byte(raw)}
-		if err := c.decode(); err == nil || !strings.Contains(err.Error(), "cannot read the engine's answer") {
+		if _, err := c.walk(); err == nil || !strings.Contains(err.Error(), "cannot read the engine's answer") {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}

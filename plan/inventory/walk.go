@@ -134,6 +134,8 @@ func (w *walker) config(i *Inspect, key string, v gjson.Result) {
 		w.text(&c.Hostname, v)
 	case "WorkingDir":
 		w.text(&c.WorkingDir, v)
+	case "Healthcheck":
+		w.json(&c.Healthcheck, v)
 	}
 }
 
@@ -176,6 +178,12 @@ func (w *walker) hostConfig(i *Inspect, key string, v gjson.Result) {
 		w.pairs(&h.Tmpfs, v)
 	case "Runtime":
 		w.text(&h.Runtime, v)
+	case "CgroupParent":
+		w.text(&h.CgroupParent, v)
+	case "Devices":
+		w.json(&h.Devices, v)
+	case "DeviceRequests":
+		w.json(&h.DeviceRequests, v)
 	default:
 		w.limits(i, key, v)
 	}

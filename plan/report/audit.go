@@ -167,7 +167,7 @@ func seen(f plan.Finding) string {
 	case f.Question != "":
 		text += "; decide: " + f.Question
 	case f.Blocked != "":
-		text += "; cannot be changed here: " + f.Blocked
+		text += "; cannot be changed here: " + withReason(f.Reason, f.Blocked)
 	case f.Exception != nil:
 		text += "; " + exceptionText(f.Exception)
 	}

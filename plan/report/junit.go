@@ -97,7 +97,7 @@ func (a Audit) body(f AuditFinding) string {
 		{"Wanted", rule.Title},
 		{"Seen", f.Message},
 		{"Known", known},
-		{"Cannot be changed here", f.Blocked},
+		{"Cannot be changed here", withReason(f.Reason, f.Blocked)},
 		{"Why", rule.Why},
 		{"Fix and undo", rule.Fix},
 		{"References", references(rule.Refs)},

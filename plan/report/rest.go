@@ -14,7 +14,8 @@ type group struct {
 	title string // of its lines
 	short string // in the heading, behind the count
 	has   func(plan.Finding) bool
-	quiet bool // listed with Verbose only
+	quiet bool // listed with Verbose only, and not counted otherwise
+	brief bool // listed with Verbose only, and counted
 }
 
 func groups() []group {
@@ -22,10 +23,16 @@ func groups() []group {
 		return func(f plan.Finding) bool { return f.Status == s }
 	}
 	return []group{
-		{title: "Needs a decision", short: "need a decision", has: is(plan.Manual)},
-		{title: "Cannot be changed here", short: "cannot be changed here", has: func(f plan.Finding) bool {
-			return f.Status == plan.Fail && f.Blocked != "" && len(f.Changes) == 0
+		{title: "Needs a decision", short: "need a decision", has: func(f plan.Finding) bool {
+			return f.Status == plan.Manual && f.Reason != plan.NeedsAttestation
 		}},
+		{title: "Nothing on the host shows it", short: "to be attested by a person, see --verbose", brief: true, has: func(f plan.Finding) bool {
+			return f.Status == plan.Manual && f.Reason == plan.NeedsAttestation
+		}},
+		{title: "Cannot be changed here", short: "cannot be changed here", has: func(f plan.Finding) bool {
+			return f.Status == plan.Fail && f.Blocked != "" && len(f.Changes) == 0 && !reported(f)
+		}},
+		{title: "Reported only", short: "reported only, see --verbose", brief: true, has: reported},
 		{title: "Fails, and has no automatic change", short: "without an automatic change", has: func(f plan.Finding) bool {
 			return f.Status == plan.Fail && f.Blocked == "" && len(f.Changes) == 0
 		}},
@@ -34,6 +41,9 @@ func groups() []group {
 		{title: "Not applicable", short: "not applicable", has: is(plan.NotApplicable), quiet: true},
 	}
 }
+
+// reported tells failures that no plan of any host changes.
+func reported(f plan.Finding) bool { return f.Status == plan.Fail && f.Reason != "" }
 
 // notChanged lists every finding that asks for something and gets no change, by reason.
 func (w *writer) notChanged() {
@@ -60,7 +70,7 @@ func (w *writer) notChanged() {
 		w.printf("%s %d   (%s)\n", w.bold.Sprint("Not changed:"), total, strings.Join(counts, ", "))
 	}
 	for i, g := range groups() {
-		if len(lists[i]) > 0 && (!g.quiet || w.o.Verbose) {
+		if len(lists[i]) > 0 && (!g.quiet && !g.brief || w.o.Verbose) {
 			w.group(g, lists[i])
 		}
 	}
@@ -140,7 +150,7 @@ func (w *writer) batch(b batch) {
 		w.printf("%s%s %s\n", deeper, w.warn.Sprint("?"), Clean(question))
 	}
 	if blocked != "" {
-		w.printf("%sbecause: %s\n", deeper, Clean(blocked))
+		w.printf("%sbecause: %s\n", deeper, Clean(withReason(f.Reason, blocked)))
 	}
 	if f.Exception != nil {
 		w.printf("%s%s\n", deeper, Clean(exceptionText(f.Exception)))
@@ -153,6 +163,14 @@ func (w *writer) batch(b batch) {
 			w.printf("%s%s: %s\n", deeper, Clean(f.Resource.String()), evidenceText(e))
 		}
 	}
+}
+
+// withReason puts the code of a reason in front of what stands in the way; nothing stays nothing.
+func withReason(code plan.Reason, blocked string) string {
+	if code == "" || blocked == "" {
+		return blocked
+	}
+	return string(code) + ": " + blocked
 }
 
 // names writes every resource of a batch and what was seen of it, in as many lines as it takes.

@@ -31,7 +31,7 @@ func judgeStorageDriver(h *inventory.Host, bad string) []plan.Finding {
 	f := daemonVerdict(plan.Pass, "the storage driver is %s", driver)
 	f.Evidence = []plan.Evidence{evidence("storage driver", sourceInfo, "%s", driver)}
 	if driver == bad {
-		f = reported(f, needsReplatform, "images and containers have to be made again under overlay2")
+		f = reported(f, plan.NeedsReplatform, "images and containers have to be made again under overlay2")
 	}
 	return []plan.Finding{f}
 }

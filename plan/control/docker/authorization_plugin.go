@@ -27,7 +27,7 @@ func authorizationPlugin() control.Control {
 				good: func(v json.RawMessage) bool { return strings.Join(texts(v), "") != "" },
 			})
 			if len(f.Changes) > 0 {
-				f = reported(f, needsPolicy, "who may ask the engine for what is the organisation's to say; there is no plugin for everybody")
+				f = reported(f, plan.NeedsPolicy, "who may ask the engine for what is the organisation's to say; there is no plugin for everybody")
 			}
 			return []plan.Finding{f}
 		},

@@ -30,7 +30,7 @@ func baseDeviceSize() control.Control {
 				},
 			})
 			if f.Status == plan.Fail {
-				f = reported(f, needsReplatform, "take dm.basesize out of storage-opts and make images and containers again")
+				f = reported(f, plan.NeedsReplatform, "take dm.basesize out of storage-opts and make images and containers again")
 			}
 			return []plan.Finding{f}
 		},

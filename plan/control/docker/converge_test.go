@@ -204,6 +204,9 @@ func enforce(c *inventory.Container, set map[string]json.RawMessage) {
 		return
 	}
 	hc := &c.Inspect.HostConfig
+	if c.Proc.AppArmor == "unconfined" && !slices.ContainsFunc(hc.SecurityOpt, appArmorUnconfined) {
+		c.Proc.AppArmor = "docker-default (enforce)"
+	}
 	bounding := capMask(configuredCaps(hc.CapAdd, hc.CapDrop))
 	each := func(change func(p *inventory.Process)) {
 		change(&c.Proc.Init)

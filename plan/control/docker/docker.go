@@ -6,10 +6,18 @@
 // next start takes what is configured. There is no API promise before v1.
 package docker
 
-import "docker-harden/plan/control"
+import (
+	"slices"
+
+	"docker-harden/plan/control"
+)
 
 // Controls are all controls, in benchmark order (CIS Docker Benchmark 1.6.0 and later).
 func Controls() []control.Control {
+	return slices.Concat(attestedHost(), engineControls(), attestedImages(), containerControls(), attestedSwarm())
+}
+
+func engineControls() []control.Control {
 	return []control.Control{
 		// 2: the engine
 		rootless(),
@@ -34,20 +42,43 @@ func Controls() []control.Control {
 		// 3: its files
 		daemonJSONOwner(),
 		daemonJSONMode(),
+	}
+}
+
+func containerControls() []control.Control {
+	return []control.Control{
+		// 4: their images
+		containerUser(),
+		imageHealthcheck(),
 		// 5: containers
+		swarmOff(),
+		appArmor(),
+		seLinux(),
 		capabilities(),
 		privileged(),
+		sensitiveMounts(),
+		noSSHD(),
+		privilegedPorts(),
+		openPorts(),
 		hostNetwork(),
 		memoryLimit(),
 		cpuShares(),
 		readOnlyRootfs(),
+		hostInterface(),
 		restartPolicy(),
 		hostPID(),
 		hostIPC(),
+		hostDevices(),
+		ownUlimits(),
+		mountPropagation(),
 		hostUTS(),
 		seccomp(),
+		containerCgroup(),
 		noNewPrivileges(),
+		healthcheck(),
+		imageCurrent(),
 		pidsLimit(),
+		defaultBridge(),
 		hostUserns(),
 		engineSocket(),
 	}

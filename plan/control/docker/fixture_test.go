@@ -193,6 +193,9 @@ func show(findings []plan.Finding) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, "  "+format+"\n", args...) }
 	for _, f := range findings {
 		fmt.Fprintf(&b, "%s %s %s: %s\n", f.Status, f.Resource, f.Control, f.Message)
+		if f.Reason != "" {
+			line("reason   %s", f.Reason)
+		}
 		for _, c := range f.Changes {
 			text := fmt.Sprintf("%s %s %s -> %s, %s", c.Kind, c.Path, c.From, c.To, c.Reversibility)
 			for _, more := range []string{c.ReverseNote, c.Note} {

@@ -27,7 +27,7 @@ func rootless() control.Control {
 			}
 			f := daemonVerdict(plan.Fail, "the engine runs as root")
 			f.Evidence = []plan.Evidence{evidence("rootless", sourceInfo, "no")}
-			return []plan.Finding{reported(f, needsReplatform, "a rootless engine is another installation, to which services have to move")}
+			return []plan.Finding{reported(f, plan.NeedsReplatform, "a rootless engine is another installation, to which services have to move")}
 		},
 	}
 }

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -49,7 +50,8 @@ func judgeTLS(h *inventory.Host, _ profile.Params) []plan.Finding {
 		f.Message = "clients on " + list(open) + " need a certificate (tlsverify, " + verified.from + ")"
 	case len(f.Changes) > 0:
 		f.Message = "it listens on " + list(open) + " (" + conf.from + ") and lets everybody in: tlsverify is " + string(verified.value) + " (" + verified.from + ")"
-		f = reported(f, needsPolicy, "who uses %s has to be known: take it away (%s), or set tlsverify with the three TLS files, and restart the engine", list(open), conf.from)
+		f.Changes = nil
+		f.Blocked = fmt.Sprintf("who uses %s has to be known: take it away (%s), or set tlsverify with the three TLS files, and restart the engine", list(open), conf.from)
 	}
 	if len(open) > 0 {
 		f.Evidence = append(f.Evidence, evidence(verify.name, verified.from, "%s", verified.value))

@@ -46,5 +46,5 @@ func judgeUsernsRemap(h *inventory.Host, _ profile.Params) []plan.Finding {
 	if len(against) > 0 {
 		f.Evidence = append(f.Evidence, evidence("would not start without --userns host", sourceInspect, "%s", list(against)))
 	}
-	return []plan.Finding{reported(f, needsReplatform, "images, containers and volumes are not in the data directory of a remapped engine")}
+	return []plan.Finding{reported(f, plan.NeedsReplatform, "images, containers and volumes are not in the data directory of a remapped engine")}
 }

@@ -279,6 +279,9 @@ func (c *collector) finish() {
 	})
 	c.bindSources()
 	c.composeFiles()
+	if c.host.Engine.Local {
+		c.host.DataRoot, c.host.Group = c.root.dataRoot(c.host.Engine.RootDir), c.root.group(c.socketGroup())
+	}
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })
 	c.host.Identity = identity(c.root, c.host.Engine, c.answers.info, c.endpoint)
 }

@@ -27,6 +27,8 @@ type Host struct {
 	Containers []Container      `json:"containers"` // sorted by name
 	Images     map[string]Image `json:"images"`     // by full image id, only those of the containers
 	Files      map[string]File  `json:"files"`      // by path; at least the daemon.json in force
+	DataRoot   DataRoot         `json:"data_root,omitzero"`
+	Group      Group            `json:"group,omitzero"` // that of the engine's socket
 	// Compose are the files of the Compose projects that containers belong to, by absolute path.
 	Compose  map[string]ComposeFile `json:"compose,omitempty"`
 	Problems []plan.Problem         `json:"problems,omitempty"`

@@ -94,6 +94,16 @@ func attestedImages() []control.Control {
 	}
 }
 
+// attestedOperation are those about how the host is kept in order.
+func attestedOperation() []control.Control {
+	return []control.Control{
+		attested(about("image-sprawl", "Images that nothing uses are removed",
+			"Tampering: an old image that lies about is started again by mistake, holes and all.",
+			plan.RiskLow, refs("6.1", "6.1", "6.1", "T")),
+			"What removes images from this host that nothing uses any more, and how is it kept from removing what rollback needs?", nil),
+	}
+}
+
 // attestedSwarm are those about a swarm, which its managers decide on.
 func attestedSwarm() []control.Control {
 	return []control.Control{

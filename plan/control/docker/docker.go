@@ -14,11 +14,14 @@ import (
 
 // Controls are all controls, in benchmark order (CIS Docker Benchmark 1.6.0 and later).
 func Controls() []control.Control {
-	return slices.Concat(attestedHost(), engineControls(), attestedImages(), containerControls(), attestedSwarm())
+	return slices.Concat(attestedHost(), engineControls(), attestedImages(), containerControls(), attestedOperation(), attestedSwarm())
 }
 
 func engineControls() []control.Control {
 	return []control.Control{
+		// 1: its host
+		dataPartition(),
+		dockerGroup(),
 		// 2: the engine
 		rootless(),
 		icc(),
@@ -81,5 +84,7 @@ func containerControls() []control.Control {
 		defaultBridge(),
 		hostUserns(),
 		engineSocket(),
+		// 6: what is left lying about
+		containerSprawl(),
 	}
 }

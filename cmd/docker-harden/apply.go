@@ -145,13 +145,25 @@ func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
 // planned refuses a plan that changes what no control asks for, or a file that is none of the engine's.
 func planned(p *plan.Plan, h *inventory.Host) error {
 	for _, s := range p.Steps {
-		if _, ours := h.Files[s.Resource.Name]; s.Resource.Kind == plan.ResourceFile && !ours {
-			return fmt.Errorf("%w: no control is about the file %s", plan.ErrEdited, s.Resource.Name)
-		}
 		for _, part := range s.Parts() {
 			if err := askedFor(part); err != nil {
 				return err
 			}
+		}
+		if err := askedOfFile(s, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askedOfFile refuses changes of files that are none of the engine's, as the host is now, and values that no
+// control would give one.
+func askedOfFile(s plan.Step, h *inventory.Host) error {
+	for _, ch := range s.Changes {
+		if s.Resource.Kind == plan.ResourceFile && !controls.ChangesFile(h, s.Resource.Name, ch) {
+			return fmt.Errorf("%w: no control asks to change %s of the file %s from %s to %s (any more); plan again",
+				plan.ErrEdited, ch.Path, s.Resource.Name, ch.From, ch.To)
 		}
 	}
 	return nil

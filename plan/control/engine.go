@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -86,6 +87,13 @@ func laterThanRecreates(findings []plan.Finding, step []*plan.Finding) {
 // isDocker reports whether the engine is Docker's own; an inventory that does not say counts as Docker.
 func isDocker(h *inventory.Host) bool { return h.Engine.Product == "docker" || h.Engine.Product == "" }
 
+// loose reports whether others than root may write to a directory: what is in it can be replaced while
+// somebody works on it.
+func loose(dir inventory.File) bool {
+	const othersWrite = 0o022
+	return dir.Exists && dir.Type == inventory.TypeDirectory && (dir.UID != 0 || dir.Mode&othersWrite != 0)
+}
+
 // configBlocks says why a finding's keys cannot be written into daemon.json, or not be reloaded.
 func configBlocks(h *inventory.Host, f *plan.Finding) []string {
 	var reasons []string
@@ -97,6 +105,8 @@ func configBlocks(h *inventory.Host, f *plan.Finding) []string {
 	add(!isDocker(h), "the engine is %s: only Docker Engine is changed", h.Engine.Product)
 	add(!h.Engine.Local, "daemon.json is on the engine's own host: run docker-harden there")
 	add(h.Daemon.ParseError != "", "%s cannot be edited: %s; repair it, then plan again", h.Daemon.ConfigPath, h.Daemon.ParseError)
+	dir := path.Dir(h.Daemon.Resolved)
+	add(loose(h.Files[dir]), "others than root may write to %s, which leads to daemon.json: make it root's alone by hand, or by the step that CIS 3.5 and 3.6 have here: apply it first, then plan again", dir)
 	for _, c := range f.Changes {
 		_, flag := h.Daemon.Flags[c.Path]
 		add(flag, "set by the flag %s on the engine's command line (%s); change it there: the engine would not start with the flag and the key", FlagName(c.Path), commandLine(h))

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -16,6 +17,14 @@ var (
 	brokenJSON = `line 2: key "icc" is there twice`
 )
 
+// place gives the directory of daemon.json an owner and a mode.
+func place(uid int, mode fs.FileMode) func(h *inventory.Host) {
+	return func(h *inventory.Host) {
+		h.Daemon.Resolved = "/etc/docker/daemon.json"
+		h.Files = map[string]inventory.File{"/etc/docker": {Exists: true, Type: inventory.TypeDirectory, UID: uid, Mode: mode}}
+	}
+}
+
 func TestWhatBlocksTheEngine(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit            func(h *inventory.Host)
@@ -26,6 +35,9 @@ func TestWhatBlocksTheEngine(t *testing.T) {
 		"podman":        {func(h *inventory.Host) { h.Engine.Product = "podman" }, "podman", "podman"},
 		"invalid file":  {func(h *inventory.Host) { h.Daemon.ParseError = brokenJSON }, brokenJSON, brokenJSON},
 		"pending":       {func(h *inventory.Host) { h.Daemon.Pending = true }, "was changed after the engine started", "was changed after the engine started"},
+		"loose place":   {place(0, 0o775), "others than root may write to /etc/docker", "others than root may write to /etc/docker"},
+		"user's place":  {place(1000, 0o755), "others than root may write to /etc/docker", "others than root may write to /etc/docker"},
+		"root's place":  {place(0, 0o755), "", ""},
 		"flag":          {flags("log-level"), "the flag --log-level on the engine's command line (process 7)", ""},
 		"list flag":     {flags("insecure-registries"), "", "the flag --insecure-registry"},
 		"authorization": {flags("authorization-plugins"), "", "--authorization-plugin"},

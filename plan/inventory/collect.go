@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -86,6 +87,8 @@ type collector struct {
 	remote   string // why nothing of the host itself can be read; empty: it can
 	// daemonProblems are those of reading the engine's process and files.
 	daemonProblems []plan.Problem
+	engineFiles    []EngineFile
+	files          map[string]File // of engineFiles
 	clients        []unitClient
 	self           ownWorld
 	proc           procReader
@@ -121,6 +124,10 @@ func (c *collector) ask(ctx context.Context) error {
 			return err
 		}
 		group.Go(func() error { return c.readImages(ctx, c.listedImages()) })
+		group.Go(func() error {
+			c.lookAtFiles()
+			return nil
+		})
 		return c.containers(ctx)
 	})
 	var bridgeErr error
@@ -231,6 +238,18 @@ func (c *collector) local() {
 	}
 }
 
+// lookAtFiles looks at owner and mode of the engine's files, if they are on this machine.
+func (c *collector) lookAtFiles() {
+	if c.remote != "" {
+		return
+	}
+	socket, err := unixSocket(c.endpoint)
+	if err != nil {
+		return
+	}
+	c.engineFiles, c.files = c.root.engineFiles(&c.host.Daemon, strings.TrimPrefix(socket, string(c.root)))
+}
+
 // doubt compares the engine's answers with what was found on this machine. What was read of another
 // engine's process is dropped.
 func (c *collector) doubt() {
@@ -245,6 +264,8 @@ func (c *collector) doubt() {
 	if c.remote == "" {
 		e.Local = true
 		c.host.Problems = append(c.host.Problems, c.daemonProblems...)
+		c.host.EngineFiles = c.engineFiles
+		maps.Copy(c.host.Files, c.files)
 		if c.host.Daemon.Resolved != "" {
 			c.host.Files[c.host.Daemon.Resolved] = c.host.Daemon.Config
 		}

@@ -67,12 +67,30 @@ func (r hostRoot) readConfig(real string) (File, []byte, error) {
 
 func fillFile(file *File, info fs.FileInfo) {
 	file.Exists = true
+	file.Type = typeOf(info.Mode())
 	file.Mode = info.Mode() & modeBits
 	file.ModTime = info.ModTime().UTC()
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		file.UID, file.GID = int(st.Uid), int(st.Gid)
 		file.Changed = time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec)).UTC()
 	}
+}
+
+// typeOf names what is no regular file.
+func typeOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return ""
+	case mode.IsDir():
+		return TypeDirectory
+	case mode&fs.ModeSocket != 0:
+		return TypeSocket
+	case mode&fs.ModeSymlink != 0:
+		return "link"
+	case mode&fs.ModeDevice != 0:
+		return "device"
+	}
+	return "pipe"
 }
 
 // cause drops the path from an error of package os: messages name host paths, not paths below a root.

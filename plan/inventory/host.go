@@ -29,6 +29,8 @@ type Host struct {
 	Files      map[string]File  `json:"files"`      // by path; at least the daemon.json in force
 	DataRoot   DataRoot         `json:"data_root,omitzero"`
 	Group      Group            `json:"group,omitzero"` // that of the engine's socket
+	// EngineFiles are the engine's files besides daemon.json, and which of them there are none of.
+	EngineFiles []EngineFile `json:"engine_files,omitempty"`
 	// Compose are the files of the Compose projects that containers belong to, by absolute path.
 	Compose  map[string]ComposeFile `json:"compose,omitempty"`
 	Problems []plan.Problem         `json:"problems,omitempty"`
@@ -116,10 +118,17 @@ type Daemon struct {
 	ProxyProcesses int `json:"proxy_processes"`
 }
 
+// Types of files that are no regular ones, see [File.Type].
+const (
+	TypeDirectory = "directory"
+	TypeSocket    = "socket"
+)
+
 // File is a host file as found. Mode holds permission, setuid, setgid and sticky bits.
 type File struct {
 	Path    string      `json:"path"`
 	Exists  bool        `json:"exists"`
+	Type    string      `json:"type,omitempty"`   // empty for a regular file; "directory", "socket", "link", "device", "pipe"
 	SHA256  string      `json:"sha256,omitempty"` // of the content, hex; empty when not read
 	UID     int         `json:"uid"`
 	GID     int         `json:"gid"`

@@ -25,13 +25,15 @@ var unitPath = []string{
 // maxUnit bounds one unit or environment file.
 const maxUnit = 1 << 20
 
-// service is what the unit files say of a service's command line.
+// service is what the unit files say of a service's command line, or of a socket.
 type service struct {
 	root     hostRoot
 	unit     string
 	exec     string   // the last ExecStart in force
 	inline   []string // Environment assignments, in order
 	envFiles []string // EnvironmentFile paths as written, in order
+	listen   []string // ListenStream of a socket, in order
+	socket   map[string]string
 	found    bool
 }
 
@@ -90,10 +92,10 @@ func (s *service) load() error {
 }
 
 // dropIns lists the drop-in files in force. Of two files of the same name the first in unitPath
-// counts, and those of the unit itself before those of all services.
+// counts, and those of the unit itself before those of all units of its kind.
 func (s *service) dropIns() ([]string, error) {
 	byName := map[string]string{}
-	for _, suffix := range []string{s.unit + ".d", "service.d"} {
+	for _, suffix := range []string{s.unit + ".d", strings.TrimPrefix(path.Ext(s.unit), ".") + ".d"} {
 		for _, dir := range unitPath {
 			real, _, err := s.root.resolve(path.Join(dir, suffix))
 			if err != nil {
@@ -132,17 +134,21 @@ func (s *service) merge(name string, data []byte) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	for _, option := range options {
-		if option.Section != "Service" {
-			continue
-		}
 		value := strings.TrimSpace(strings.ReplaceAll(option.Value, "\\\n", " ")) // continued lines
-		switch option.Name {
-		case "ExecStart":
+		switch option.Section + "." + option.Name {
+		case "Service.ExecStart":
 			s.exec = value
-		case "Environment":
+		case "Service.Environment":
 			s.inline = addOrReset(s.inline, value)
-		case "EnvironmentFile":
+		case "Service.EnvironmentFile":
 			s.envFiles = addOrReset(s.envFiles, value)
+		case "Socket.ListenStream":
+			s.listen = addOrReset(s.listen, value)
+		case "Socket.SocketMode", "Socket.SocketUser", "Socket.SocketGroup":
+			if s.socket == nil {
+				s.socket = map[string]string{}
+			}
+			s.socket[option.Name] = value
 		}
 	}
 	return nil

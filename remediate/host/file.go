@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is one regular file, held so that nobody can put another in its place.
+// file is one regular file or directory, held so that nobody can put another in its place.
 type file struct {
 	path string
 	fd   int // O_PATH: it names the file and does not open it
@@ -48,18 +48,20 @@ func (h *FileMode) open(name string) (*file, error) {
 			return nil, fmt.Errorf("cannot use %s: %s is a symlink, and that was not so when the plan was made", name, walked)
 		}
 		if walked == name {
-			return f, f.regular()
+			return f, f.usable()
 		}
 	}
 	return nil, fmt.Errorf("internal error: cannot walk to %q", name)
 }
 
-// regular closes anything else.
-func (f *file) regular() error {
+// usable closes anything but a directory and a regular file with one name.
+func (f *file) usable() error {
 	var problem string
 	switch {
+	case f.dir():
+		return nil
 	case f.stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		problem = "it is no regular file"
+		problem = "it is no regular file, and no directory"
 	case f.stat.Nlink > 1:
 		problem = fmt.Sprintf("it has %d hard links, and the change would show at its other names too", f.stat.Nlink)
 	default:
@@ -67,6 +69,16 @@ func (f *file) regular() error {
 	}
 	f.close()
 	return fmt.Errorf("cannot use %s: %s", f.path, problem)
+}
+
+// dir reports whether it is a directory.
+func (f *file) dir() bool { return f.stat.Mode&unix.S_IFMT == unix.S_IFDIR }
+
+func (f *file) kind() string {
+	if f.dir() {
+		return "a directory"
+	}
+	return "a file"
 }
 
 func (f *file) close() { _ = unix.Close(f.fd) }

@@ -15,7 +15,7 @@ import (
 	"docker-harden/remediate/internal/crash"
 )
 
-// FileMode performs steps that change owner and mode of one regular file. It never follows a symlink,
+// FileMode performs steps that change owner and mode of one regular file or directory. It never follows a symlink,
 // in no part of the path: whoever may write a directory above the file could otherwise choose which
 // file is changed.
 type FileMode struct {
@@ -37,6 +37,7 @@ func (a access) String() string { return fmt.Sprintf("%d:%d %s", a.UID, a.GID, a
 // fileUndo is the undo record of a step.
 type fileUndo struct {
 	Path string `json:"path"`
+	Dir  bool   `json:"dir,omitempty"`
 	// Dev and Inode tell later whether the file was replaced.
 	Dev     uint64    `json:"dev"`
 	Inode   uint64    `json:"inode"`
@@ -59,7 +60,7 @@ func (h *FileMode) Prepare(_ context.Context, step plan.Step) (json.RawMessage, 
 	if err := f.changeable(); err != nil {
 		return nil, fmt.Errorf("%w: cannot change %s: %w", remediate.ErrRefused, f.path, err)
 	}
-	return json.Marshal(fileUndo{Path: f.path, Dev: f.stat.Dev, Inode: f.stat.Ino, Changed: f.changed(), Was: f.access(), Planned: planned})
+	return json.Marshal(fileUndo{Path: f.path, Dir: f.dir(), Dev: f.stat.Dev, Inode: f.stat.Ino, Changed: f.changed(), Was: f.access(), Planned: planned})
 }
 
 // plannedAccess is what the step makes of now. It fails when now is not what the step was planned on.
@@ -144,6 +145,10 @@ func (h *FileMode) Undo(_ context.Context, step plan.Step, r remediate.Record) (
 		return remediate.Restored{}, err
 	}
 	defer f.close()
+	if f.dir() != u.Dir {
+		return remediate.Restored{}, fmt.Errorf("%w: %s was replaced by %s; owner and mode of what was there were %s",
+			remediate.ErrDrifted, u.Path, f.kind(), u.Was)
+	}
 	now := f.access()
 	if !u.explains(now) && !r.Force {
 		return remediate.Restored{}, fmt.Errorf("%w: %s has owner and mode %s, neither %s as before nor %s as applied",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -119,7 +120,13 @@ func TestFileModeRefuses(t *testing.T) {
 			must(t, errors.Join(os.Rename(dir, dir+"2"), os.Symlink(dir+"2", dir)))
 			t.Cleanup(func() { must(t, os.RemoveAll(dir+"2")) })
 		}, nil, nil, "is a symlink"},
-		{"directory", func(t *testing.T, p string) { must(t, errors.Join(os.Remove(p), os.Mkdir(p, 0o755))) }, nil, nil, "no regular file"},
+		{"directory", func(t *testing.T, p string) { must(t, errors.Join(os.Remove(p), os.Mkdir(p, 0o755))) }, nil, plan.ErrStale, "its mode is 0755"},
+		{"socket", func(t *testing.T, p string) {
+			must(t, os.Remove(p))
+			listener, err := net.Listen("unix", p)
+			must(t, err)
+			t.Cleanup(func() { must(t, listener.Close()) })
+		}, nil, nil, "no regular file"},
 		{"fifo", func(t *testing.T, p string) { must(t, errors.Join(os.Remove(p), unix.Mkfifo(p, 0o666))) }, nil, nil, "no regular file"},
 		{"hard link", func(t *testing.T, p string) { must(t, os.Link(p, p+"2")) }, nil, nil, "2 hard links"},
 		{"below a file", func(t *testing.T, p string) {

@@ -2,8 +2,10 @@ package docker
 
 import (
 	"encoding/json"
+	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,19 +155,31 @@ func changeDaemon(t *testing.T, h *inventory.Host, step plan.Step) {
 func changeFile(t *testing.T, h *inventory.Host, step plan.Step) {
 	t.Helper()
 	file := h.Files[step.Resource.Name]
+	if !file.Exists {
+		file = h.Daemon.Config
+	}
 	for _, c := range step.Changes {
-		switch string(c.Path) + string(c.To) {
-		case `owner"0:0"`:
+		if !ChangesFile(h, step.Resource.Name, c) {
+			t.Errorf("a plan with this change of %s would be refused: %s %s -> %s", step.Resource, c.Path, c.From, c.To)
+		}
+		var to string
+		if err := json.Unmarshal(c.To, &to); err != nil {
+			t.Fatal(err)
+		}
+		mode, err := strconv.ParseUint(to, 8, 32)
+		switch {
+		case c.Path == settingOwner && to == rootOwner:
 			file.UID, file.GID = 0, 0
-		case `mode"0644"`:
-			file.Mode = 0o644
-		case `mode"0640"`:
-			file.Mode = 0o640
+		case c.Path == settingMode && err == nil:
+			file.Mode = fs.FileMode(mode).Perm()
 		default:
 			t.Errorf("unknown change %s of a file", c.Path)
 		}
 	}
-	h.Files[step.Resource.Name], h.Daemon.Config = file, file
+	h.Files[step.Resource.Name] = file
+	if step.Resource.Name == h.Daemon.Resolved {
+		h.Daemon.Config = file
+	}
 }
 
 func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {

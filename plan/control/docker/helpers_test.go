@@ -35,14 +35,29 @@ func TestProxied(t *testing.T) {
 	}
 }
 
+// Whatever a file's mode is, the new one is known to every judge or as narrow as what is left, gives
+// nobody more than before, and is left alone the next time.
 func TestNarrowed(t *testing.T) {
-	for mode, want := range map[uint32]uint32{0o666: 0o644, 0o777: 0o644, 0o660: 0o640, 0o670: 0o640, 0o606: 0o600, 0o604: 0o600, 0o4755: 0o644, 0o622: 0o600, 0o444: 0o444, 0o022: 0} {
-		got := narrowed(mode)
-		if got != want {
-			t.Errorf("%04o: %04o, want %04o", mode, got, want)
+	for _, c := range []struct {
+		known []uint32
+		want  map[uint32]uint32
+	}{
+		{configModes(), map[uint32]uint32{0o666: 0o644, 0o777: 0o644, 0o660: 0o640, 0o670: 0o640, 0o606: 0o600, 0o604: 0o600, 0o4755: 0o644, 0o622: 0o600, 0o444: 0o444, 0o022: 0}},
+		{unitModes(), map[uint32]uint32{0o666: 0o644, 0o660: 0o600, 0o640: 0o600, 0o464: 0o444}},
+		{directoryModes(), map[uint32]uint32{0o777: 0o755, 0o770: 0o700, 0o1777: 0o755, 0o2775: 0o755, 0o333: 0o311}},
+		{certificateModes(), map[uint32]uint32{0o644: 0o444, 0o640: 0o400, 0o666: 0o444, 0o044: 0o044}},
+		{keyModes(), map[uint32]uint32{0o600: 0o400, 0o644: 0o400, 0o040: 0, 0o7777: 0o400}},
+	} {
+		for mode, want := range c.want {
+			if got := narrowed(mode, c.known); got != want {
+				t.Errorf("%04o: %04o, want %04o", mode, got, want)
+			}
 		}
-		if got&^mode != 0 || got&^maxMode != 0 {
-			t.Errorf("%04o: %04o gives more than there was or may be", mode, got)
+		for mode := range uint32(0o10000) {
+			got := narrowed(mode, c.known)
+			if got&^mode != 0 || got&^c.known[0] != 0 || narrowed(got, c.known) != got {
+				t.Errorf("%04o: %04o gives more than there was or may be, or is narrowed again", mode, got)
+			}
 		}
 	}
 }

@@ -40,6 +40,7 @@ type Handler struct {
 type flow struct {
 	handler  *Handler
 	memo     memo
+	record   string // sha256 of what memo was read from
 	step     plan.Step
 	manager  host.Manager
 	progress func(string)
@@ -52,7 +53,7 @@ type flow struct {
 }
 
 func (h *Handler) flow(step plan.Step, undo json.RawMessage, progress func(string)) (*flow, error) {
-	f := &flow{handler: h, step: step, progress: progress}
+	f := &flow{handler: h, step: step, progress: progress, record: digest(undo)}
 	if err := json.Unmarshal(undo, &f.memo); err != nil || f.memo.Resolved == "" {
 		return nil, fmt.Errorf("cannot read the record of step %s: %w", step.ID, err)
 	}

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -153,6 +155,29 @@ func TestRestartUndoInterrupted(t *testing.T) {
 			p.mustUndo()
 			r.expect(before)
 		})
+	}
+}
+
+// An Undo is killed while the engine goes down and stops the containers: the next one still knows what ran.
+func TestRestartUndoKilledAsContainersStop(t *testing.T) {
+	r := newRig(t, "{}\n")
+	r.run("web")
+	r.Docker(t, "stop", "-t", "0", r.run("stopped"))
+	step := stepOf(plan.KindRestart, set("userland-proxy", "null", "false"))
+	p := r.prepare(step)
+	r.must(p.do())
+	p.undoAndDieAt("undo: written")
+	r.Restart(t) // without live restore
+	if got := r.Docker(t, "inspect", "-f", "{{.State.Running}}", "web"); got != "false" {
+		t.Fatalf("web runs: %s", got)
+	}
+	_, err := p.undoIt(false)
+	r.must(err)
+	if got := r.Docker(t, "inspect", "-f", "{{.State.Running}}", "web", "stopped"); got != "true\nfalse" {
+		t.Errorf("web and stopped run: %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(stateDir, keptFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what ran is still remembered: %v", err)
 	}
 }
 

@@ -58,6 +58,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	case up && (f.step.Kind == plan.KindReload || p == f.memo.Engine || found == foundExplicit):
 		err = f.undoByReload(ctx, target, p)
 	default:
+		_ = f.keep(keep) // a full disk must not keep the host from being brought back
 		err = f.undoByRestart(ctx, target, up, keep)
 	}
 	if err != nil {
@@ -66,6 +67,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err := f.keepRunning(ctx, keep, false); err != nil {
 		return remediate.Restored{}, err
 	}
+	f.release()
 	if err := canary.Sweep(ctx, f.handler.Engine); err != nil {
 		f.notes = append(f.notes, "a container or image of docker-harden's own test may be left: "+withoutCredentials(err.Error()))
 	}
@@ -100,8 +102,9 @@ func (f *flow) up(ctx context.Context) (process, bool) {
 	}
 }
 
-// toKeep are the containers that must run in the end: those that run now, and where Do did not get through
-// or the engine cannot be asked, those that ran before it.
+// toKeep are the containers that must run in the end: those that run now, those that ran when an Undo before
+// this one restarted the engine, and where Do did not get through or the engine cannot be asked, those that
+// ran before it.
 func (f *flow) toKeep(ctx context.Context, up, done bool) ([]running, error) {
 	var keep []running
 	if up {
@@ -113,7 +116,7 @@ func (f *flow) toKeep(ctx context.Context, up, done bool) ([]running, error) {
 	if !up || !done {
 		keep = merge(keep, f.memo.Containers)
 	}
-	return keep, nil
+	return merge(keep, f.kept()), nil
 }
 
 // settled reports that the engine acts as before the step already.

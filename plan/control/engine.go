@@ -74,12 +74,16 @@ func guardEngine(h *inventory.Host, findings []plan.Finding) {
 // laterThanRecreates takes new defaults for containers out of a plan that recreates some: the engine's step
 // comes first, and then they would get limits that their own step does not speak of.
 func laterThanRecreates(findings []plan.Finding, step []*plan.Finding) {
-	recreates := slices.ContainsFunc(findings, func(f plan.Finding) bool {
-		return f.Resource.Kind == plan.ResourceContainer && changes(&f, plan.KindRecreate)
+	i := slices.IndexFunc(step, func(f *plan.Finding) bool {
+		return slices.ContainsFunc(f.Changes, func(c plan.Change) bool { return c.Path == "default-ulimits" })
 	})
-	for _, f := range step {
-		if recreates && slices.ContainsFunc(f.Changes, func(c plan.Change) bool { return c.Path == "default-ulimits" }) {
-			block(f, "containers are recreated by this plan and would take the new limits unsaid: apply it first, then plan again")
+	if i < 0 {
+		return
+	}
+	for j := range findings {
+		if f := &findings[j]; f.Resource.Kind == plan.ResourceContainer && changes(f, plan.KindRecreate) {
+			block(step[i], "containers are recreated by this plan and would take the new limits unsaid: apply it first, then plan again")
+			return
 		}
 	}
 }

@@ -25,6 +25,7 @@ import (
 func Evaluate(h *inventory.Host, p *profile.Profile, controls []Control, now time.Time) []plan.Finding {
 	s := newSettings(p, controls)
 	findings := hostVerdicts(h, s, now)
+	inOrder(findings) // these few alone: containers come in order, and moving all findings takes long
 	// Findings are large and many: each is written once, at its place.
 	ends := make([]int, len(h.Containers))
 	end := len(findings)

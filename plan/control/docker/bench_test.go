@@ -12,7 +12,7 @@ import (
 func BenchmarkEvaluate(b *testing.B) {
 	h := ordinaryHost()
 	for i := range 200 {
-		h.Containers = append(h.Containers, ordinaryContainer(fmt.Sprintf("web-%d", i)))
+		h.Containers = append(h.Containers, ordinaryContainer(fmt.Sprintf("web-%03d", i)))
 	}
 	p := &profile.Profile{Controls: map[string]profile.Setting{}}
 	for _, c := range Controls() {

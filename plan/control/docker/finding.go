@@ -13,7 +13,10 @@ import (
 
 // verdict is a finding with a status and a message; the frame fills in control and resource.
 func verdict(s plan.Status, format string, args ...any) plan.Finding {
-	return plan.Finding{Status: s, Message: fmt.Sprintf(format, args...)}
+	if len(args) > 0 { // most say what is always the same, of every container
+		format = fmt.Sprintf(format, args...)
+	}
+	return plan.Finding{Status: s, Message: format}
 }
 
 // answerMark stands between a question and the piece of profile that answers it.

@@ -69,6 +69,7 @@ func (u *Updater) Prepare(ctx context.Context, step plan.Step) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
+	moved := false
 	for _, change := range step.Changes {
 		field, ok := strings.CutPrefix(change.Path, "HostConfig.")
 		if !ok || !slices.Contains(live, field) {
@@ -77,38 +78,45 @@ func (u *Updater) Prepare(ctx context.Context, step plan.Step) (json.RawMessage,
 		rec.From[field], rec.To[field] = change.From, change.To
 		if body.Equal(change.Path, host[field], change.From) {
 			rec.From[field] = host[field]
+		} else {
+			moved = true
 		}
 	}
-	if rec.Kernel, err = u.held(c); err != nil {
-		return nil, err
-	}
-	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
-		if err := rec.asPlanned(field, host[field]); err != nil {
+	if moved {
+		if err := u.asPlanned(c, &rec, host); err != nil {
 			return nil, err
 		}
 	}
 	if err := u.admit(ctx, a, c, &rec); err != nil {
 		return nil, err
 	}
+	if rec.Kernel, err = u.held(c); err != nil {
+		return nil, err
+	}
 	return json.Marshal(rec)
 }
 
-// asPlanned insists that a setting is as the plan saw it, or as the undo of this very update leaves it: a limit
-// that an interrupted try had set is lifted then and not unset. The old value is still the one to go back to.
-func (rec *updateRecord) asPlanned(field string, now json.RawMessage) (err error) {
-	path, was := "HostConfig."+field, rec.From[field]
-	is := func(v json.RawMessage) bool { return body.Equal(path, now, v) }
-	switch {
-	case is(was):
-		return nil
-	case !slices.ContainsFunc(rec.ways()[field], is):
-		return stale("%s of container %s is %s now, the plan saw %s", path, rec.Name, present(now), present(was))
+// asPlanned insists that every setting is as the plan saw it, or as the undo of this very update leaves it: a
+// limit that an interrupted try had set is lifted then and not unset. The old value is still the one to go back to.
+func (u *Updater) asPlanned(c *state, rec *updateRecord, host map[string]json.RawMessage) (err error) {
+	if rec.Kernel, err = u.held(c); err != nil { // it decides how a limit is lifted
+		return err
 	}
-	if len(was) == 0 {
-		was = json.RawMessage("null")
-	}
-	if rec.Inspect, err = sjson.SetRawBytes(rec.Inspect, path, was); err != nil {
-		return fmt.Errorf("internal error: cannot note the old %s: %w", path, err)
+	for _, field := range slices.Sorted(maps.Keys(rec.From)) {
+		path, was, now := "HostConfig."+field, rec.From[field], host[field]
+		is := func(v json.RawMessage) bool { return body.Equal(path, now, v) }
+		switch {
+		case is(was):
+			continue
+		case !slices.ContainsFunc(rec.ways()[field], is):
+			return stale("%s of container %s is %s now, the plan saw %s", path, rec.Name, present(now), present(was))
+		}
+		if len(was) == 0 {
+			was = json.RawMessage("null")
+		}
+		if rec.Inspect, err = sjson.SetRawBytes(rec.Inspect, path, was); err != nil {
+			return fmt.Errorf("internal error: cannot note the old %s: %w", path, err)
+		}
 	}
 	return nil
 }

@@ -119,14 +119,14 @@ sysconfig /etc/sysconfig/docker none: there is no /etc/sysconfig/docker
 		{
 			name: "registries", files: map[string]string{
 				dir + "/reg:5000/ca.crt": "", dir + "/reg:5000/client.cert": "", dir + "/reg:5000/client.key": "", dir + "/reg:5000/notes.txt": "",
-				dir + "/other/ca.crt": "-> ../../shared/ca.crt", dir + "/third/ca.crt": "-> /etc/docker/shared/ca.crt", "/etc/docker/shared/ca.crt": "",
+				dir + "/other/ca.crt": "-> ../../common/ca.crt", dir + "/third/ca.crt": "-> /etc/docker/common/ca.crt", "/etc/docker/common/ca.crt": "",
 				dir + "/README": "", dir + "/gone": "-> /no/where", dir + "/linked": "-> /srv/certs", "/srv/certs/x.crt": "",
 			},
 			role: "registry", want: `registry-dir /etc/docker/certs.d
 registry-dir /etc/docker/certs.d/linked = /srv/certs by /etc/docker/certs.d/linked
 registry-cert /etc/docker/certs.d/linked/x.crt = /srv/certs/x.crt by /etc/docker/certs.d/linked
 registry-dir /etc/docker/certs.d/other
-registry-cert /etc/docker/certs.d/other/ca.crt = /etc/docker/shared/ca.crt by /etc/docker/certs.d/other/ca.crt
+registry-cert /etc/docker/certs.d/other/ca.crt = /etc/docker/common/ca.crt by /etc/docker/certs.d/other/ca.crt
 registry-dir /etc/docker/certs.d/reg:5000
 registry-cert /etc/docker/certs.d/reg:5000/ca.crt
 registry-cert /etc/docker/certs.d/reg:5000/client.cert

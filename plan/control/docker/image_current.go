@@ -33,10 +33,10 @@ func judgeImageCurrent(h *inventory.Host, c *inventory.Container, _ profile.Para
 		return verdict(plan.Unknown, "its image could not be read")
 	case image.Missing:
 		return reported(verdict(plan.Fail, "the engine no longer has its image"), plan.NeedsPolicy, "make the container anew from the image of today")
-	case strings.HasPrefix(name, "sha256:") || strings.Contains(name, "@") || strings.HasPrefix(strings.TrimPrefix(image.ID, "sha256:"), name):
-		return verdict(plan.NotApplicable, "it was made from one image and not from a tag")
 	case slices.Contains(image.RepoTags, tagged(name)):
 		return verdict(plan.Pass, "tag %s still names its image on this host", plainName(name))
+	case strings.HasPrefix(name, "sha256:") || strings.Contains(name, "@") || strings.HasPrefix(strings.TrimPrefix(image.ID, "sha256:"), name):
+		return verdict(plan.NotApplicable, "it was made from one image and not from a tag")
 	}
 	return reported(verdict(plan.Fail, "tag %s no longer names its image on this host", plainName(name)), plan.NeedsPolicy, "make the container anew from the image that the tag names now")
 }

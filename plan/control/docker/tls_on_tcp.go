@@ -30,19 +30,16 @@ func tlsOnTCP() control.Control {
 }
 
 func judgeTLS(h *inventory.Host, _ profile.Params) []plan.Finding {
-	hosts := daemonKey{name: "hosts", absent: json.RawMessage("[]")}
-	verify := daemonKey{name: "tlsverify", absent: json.RawMessage("false")}
+	verified := daemonKey{name: "tlsverify", absent: json.RawMessage("false")}.configured(h)
+	conf := listening(h, verified)
+	open, verifies := onNetwork(conf.value), isBool(true)(verified.value)
 	f := judgeKey(h, daemonKey{
-		name: hosts.name, absent: hosts.absent, kind: plan.KindRestart,
-		good: func(v json.RawMessage) bool {
-			return len(onNetwork(v)) == 0 || isBool(true)(verify.configured(h).value)
-		},
+		name: "hosts", absent: json.RawMessage("[]"), kind: plan.KindRestart,
+		good: func(json.RawMessage) bool { return len(open) == 0 || verifies },
 	})
 	if f.Status == plan.Unknown || f.Status == plan.NotApplicable {
 		return []plan.Finding{f}
 	}
-	conf := hosts.configured(h)
-	open, verified := onNetwork(conf.value), verify.configured(h)
 	switch {
 	case len(open) == 0 && f.Status == plan.Pass:
 		f.Message = "it listens on no TCP port"
@@ -54,9 +51,21 @@ func judgeTLS(h *inventory.Host, _ profile.Params) []plan.Finding {
 		f.Blocked = fmt.Sprintf("who uses %s has to be known: take it away (%s), or set tlsverify with the three TLS files, and restart the engine", list(open), conf.from)
 	}
 	if len(open) > 0 {
-		f.Evidence = append(f.Evidence, evidence(verify.name, verified.from, "%s", verified.value))
+		f.Evidence = append(f.Evidence, evidence("tlsverify", verified.from, "%s", verified.value))
 	}
 	return []plan.Finding{f}
+}
+
+// listening are the addresses of the next start. An engine that has TLS turned on and no address listens on a
+// TCP port of this host, and on no socket.
+func listening(h *inventory.Host, verified configured) configured {
+	conf := daemonKey{name: "hosts", absent: json.RawMessage("[]")}.configured(h)
+	tls := daemonKey{name: "tls", absent: json.RawMessage("false")}.configured(h)
+	on := isBool(true)
+	if len(texts(conf.value)) == 0 && (on(tls.value) || on(verified.value)) {
+		return configured{value: raw([]string{"tcp://localhost:2376"}), from: "the default with TLS"}
+	}
+	return conf
 }
 
 // onNetwork are the addresses of a hosts list that are neither sockets of this host nor handed over by systemd.

@@ -19,6 +19,10 @@ type Control struct {
 	Fix   string // how it is fixed and undone
 	// Refs: "cis-docker-1.2.0", "cis-docker-1.6.0", "cis-docker-1.8.0", and "stride" with its letters ("E", "S,E").
 	Refs map[string]string
+	// Class is what apply does about it at most; a test holds it against what the control's fixture shows.
+	Class Class
+	// Verified is the source of truth of the verdict, as a phrase without a full stop ("GET /info (Driver)").
+	Verified string
 	// Severity: low, medium, high.
 	Severity plan.RiskLevel
 	// Params the control understands, with defaults.

@@ -20,6 +20,8 @@ func appArmor() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.1", "cis-docker-1.6.0": "5.2", "cis-docker-1.8.0": "5.2", "stride": "E",
 		},
+		Class:     control.Automatic,
+		Verified:  "/proc/PID/attr/current of its first process; GET /info says whether the engine uses AppArmor",
 		Severity:  plan.RiskMedium,
 		Container: judgeAppArmor,
 	}

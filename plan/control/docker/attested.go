@@ -8,6 +8,9 @@ import (
 // byHand is how what nobody can see from the host is fixed.
 const byHand = "By hand; then say in the profile how it is seen to (attested), or accept the risk with an exception."
 
+// attestedWord is the only source for what nothing on a host shows.
+const attestedWord = "a person's word in the profile (attested)"
+
 // nothingChanges is the risk of a control that changes nothing.
 const nothingChanges = "Nothing is changed: nothing on the host shows whether it is so."
 
@@ -23,7 +26,10 @@ func refs(old, newer, newest, stride string) map[string]string {
 
 // about is a control that only a person can answer for.
 func about(id, title, why string, severity plan.RiskLevel, refs map[string]string) control.Control {
-	return control.Control{ID: "docker/" + id, Title: title, Why: why, Risk: nothingChanges, Fix: byHand, Refs: refs, Severity: severity}
+	return control.Control{
+		ID: "docker/" + id, Title: title, Why: why, Risk: nothingChanges, Fix: byHand, Refs: refs,
+		Class: control.Reported, Verified: attestedWord, Severity: severity,
+	}
 }
 
 // attestedHost are those about the host and those who work on it.

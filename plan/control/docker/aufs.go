@@ -17,6 +17,8 @@ func aufs() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.5", "cis-docker-1.6.0": "2.6", "cis-docker-1.8.0": "2.6", "stride": "D,T",
 		},
+		Class:    control.Reported,
+		Verified: "GET /info (Driver)",
 		Severity: plan.RiskMedium,
 		Host:     func(h *inventory.Host, _ profile.Params) []plan.Finding { return judgeStorageDriver(h, "aufs") },
 	}

@@ -20,6 +20,8 @@ func authorizationPlugin() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.11", "cis-docker-1.6.0": "2.12", "cis-docker-1.8.0": "2.13", "stride": "E",
 		},
+		Class:    control.Reported,
+		Verified: "daemon.json and flags, as the engine last read them",
 		Severity: plan.RiskLow,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			f := judgeKey(h, daemonKey{

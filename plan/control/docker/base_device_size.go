@@ -21,6 +21,8 @@ func baseDeviceSize() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.10", "cis-docker-1.6.0": "2.11", "cis-docker-1.8.0": "2.12", "stride": "D",
 		},
+		Class:    control.Reported,
+		Verified: "daemon.json and flags, as the engine last read them",
 		Severity: plan.RiskLow,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			f := judgeKey(h, daemonKey{

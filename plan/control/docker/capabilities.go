@@ -29,6 +29,8 @@ func capabilities() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.3", "cis-docker-1.6.0": "5.4", "cis-docker-1.8.0": "5.4", "stride": "E,S",
 		},
+		Class:    control.Automatic,
+		Verified: "CapBnd and CapEff of every process in /proc/PID/status, beside CapAdd and CapDrop",
 		Severity: plan.RiskHigh,
 		Params: []profile.Param{
 			{Name: "drop", Type: profile.TypeList, Default: levelOne, Choices: append(capNames, allCaps), Doc: "capabilities to take away; ALL for everything but keep"},

@@ -19,6 +19,8 @@ func cgroupParent() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.9", "cis-docker-1.6.0": "2.10", "cis-docker-1.8.0": "2.11", "stride": "D",
 		},
+		Class:    control.Answer,
+		Verified: "daemon.json and flags, as the engine last read them",
 		Severity: plan.RiskLow,
 		Params:   []profile.Param{acceptParam("use the default group although somebody chose another one")},
 		Host: func(h *inventory.Host, p profile.Params) []plan.Finding {

@@ -17,6 +17,8 @@ func containerCgroup() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.24", "cis-docker-1.6.0": "5.25", "cis-docker-1.8.0": "5.25", "stride": "D,E",
 		},
+		Class:     control.Reported,
+		Verified:  "inspect (HostConfig.CgroupParent)",
 		Severity:  plan.RiskLow,
 		Container: judgeContainerCgroup,
 	}

@@ -17,6 +17,8 @@ func containerSprawl() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "6.2", "cis-docker-1.6.0": "6.2", "cis-docker-1.8.0": "6.2", "stride": "T,D",
 		},
+		Class:    control.Reported,
+		Verified: "list and inspect of every container",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{{
 			Name: "most", Type: profile.TypeInt, Default: int64(10), Min: 0, Max: 100_000, Doc: "how many stopped containers the host may have",

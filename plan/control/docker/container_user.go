@@ -17,6 +17,8 @@ func containerUser() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "4.1", "cis-docker-1.6.0": "4.1", "cis-docker-1.8.0": "4.1", "stride": "E",
 		},
+		Class:     control.Reported,
+		Verified:  "user id of every process in /proc/PID/status; GET /info for remapped users",
 		Severity:  plan.RiskMedium,
 		Container: judgeUser,
 	}

@@ -26,6 +26,8 @@ func cpuShares() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.11", "cis-docker-1.6.0": "5.12", "cis-docker-1.8.0": "5.12", "stride": "D",
 		},
+		Class:    control.Automatic,
+		Verified: "cpu.shares or cpu.weight of its cgroup, beside inspect",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{
 			{Name: "shares", Type: profile.TypeInt, Default: int64(512), Min: 2, Max: 262144, Doc: "the weight; the kernel's normal one is 1024"},

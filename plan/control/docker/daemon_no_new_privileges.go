@@ -24,6 +24,8 @@ func daemonNoNewPrivileges() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.17", "cis-docker-1.6.0": "2.14", "cis-docker-1.8.0": "2.15", "stride": "E",
 		},
+		Class:    control.Automatic,
+		Verified: "GET /info (SecurityOptions, engine 24 and later), beside daemon.json and flags as the engine last read them",
 		Severity: plan.RiskMedium,
 		Host:     judgeDaemonNoNewPrivileges,
 	}

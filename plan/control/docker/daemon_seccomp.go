@@ -20,6 +20,8 @@ func daemonSeccomp() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.15", "cis-docker-1.6.0": "2.17", "cis-docker-1.8.0": "2.18", "stride": "E",
 		},
+		Class:    control.Automatic,
+		Verified: "GET /info (SecurityOptions), beside daemon.json and flags",
 		Severity: plan.RiskHigh,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			if !h.Engine.Seccomp {

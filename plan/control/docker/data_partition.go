@@ -17,6 +17,8 @@ func dataPartition() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "1.2.1", "cis-docker-1.6.0": "1.1.1", "cis-docker-1.8.0": "1.1.1", "stride": "D",
 		},
+		Class:    control.Reported,
+		Verified: "device numbers of the engine's directory and of the one above it (stat)",
 		Severity: plan.RiskLow,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			root := h.DataRoot

@@ -19,6 +19,8 @@ func defaultBridge() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.29", "cis-docker-1.6.0": "5.30", "cis-docker-1.8.0": "5.30", "stride": "I,S",
 		},
+		Class:     control.Reported,
+		Verified:  "networks that the engine shows it on (inspect, NetworkSettings)",
 		Severity:  plan.RiskLow,
 		Container: judgeDefaultBridge,
 	}

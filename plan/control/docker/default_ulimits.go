@@ -23,6 +23,8 @@ func defaultUlimits() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.7", "cis-docker-1.6.0": "2.8", "cis-docker-1.8.0": "2.9", "stride": "D",
 		},
+		Class:    control.Answer,
+		Verified: "daemon.json and flags, as the engine last read them",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{{
 			Name: "limits", Type: profile.TypeList, Default: []string(nil),

@@ -17,6 +17,8 @@ func devicemapper() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.8.0": "2.7", "stride": "D",
 		},
+		Class:    control.Reported,
+		Verified: "GET /info (Driver)",
 		Severity: plan.RiskMedium,
 		Host:     func(h *inventory.Host, _ profile.Params) []plan.Finding { return judgeStorageDriver(h, "devicemapper") },
 	}

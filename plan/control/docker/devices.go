@@ -17,6 +17,8 @@ func hostDevices() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.17", "cis-docker-1.6.0": "5.18", "cis-docker-1.8.0": "5.18", "stride": "E,D",
 		},
+		Class:     control.Reported,
+		Verified:  "inspect (HostConfig.Devices, DeviceRequests)",
 		Severity:  plan.RiskMedium,
 		Container: judgeDevices,
 	}

@@ -21,6 +21,8 @@ func dockerGroup() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "1.2.2", "cis-docker-1.6.0": "1.1.2", "cis-docker-1.8.0": "1.1.2", "stride": "E",
 		},
+		Class:    control.Reported,
+		Verified: "members in /etc/group and /etc/passwd of the group that owns the engine's socket",
 		Severity: plan.RiskHigh,
 		Params: []profile.Param{{
 			Name: "trusted", Type: profile.TypeList, Default: []string(nil), Doc: "users who may be in the group of the engine's socket",

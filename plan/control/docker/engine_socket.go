@@ -23,6 +23,8 @@ func engineSocket() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.31", "cis-docker-1.6.0": "5.32", "cis-docker-1.8.0": "5.32", "stride": "E,T",
 		},
+		Class:     control.Reported,
+		Verified:  "mounts that the engine shows (inspect, Mounts), against the sockets of this host's engines",
 		Severity:  plan.RiskHigh,
 		Container: judgeEngineSocket,
 	}

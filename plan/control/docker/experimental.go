@@ -19,6 +19,8 @@ func experimental() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.16", "cis-docker-1.6.0": "2.18", "cis-docker-1.8.0": "2.19", "stride": "T,D",
 		},
+		Class:    control.Automatic,
+		Verified: "GET /info (ExperimentalBuild), beside daemon.json and flags",
 		Severity: plan.RiskLow,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			f := judgeKey(h, daemonKey{

@@ -31,6 +31,8 @@ func ownerOf(row engineFile) control.Control {
 		Risk:     row.owner.risk,
 		Fix:      "chown root:root of the file itself, not of a link to it. Undone by the old owner.",
 		Refs:     row.owner.refs(),
+		Class:    control.Automatic,
+		Verified: "owner and group of the file itself (stat), links followed",
 		Severity: fileSeverity,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			return judgeFiles(h, row, judgeOwner)
@@ -38,6 +40,7 @@ func ownerOf(row engineFile) control.Control {
 	}
 	if row.sockets() {
 		c.Title, c.Fix = row.name+" belongs to root and the group docker at most", socketFix
+		c.Class, c.Verified = control.Reported, "owner and group of the socket (stat), and of the next one: "+socketMakers
 		c.Host = func(h *inventory.Host, _ profile.Params) []plan.Finding { return judgeFiles(h, row, judgeSocketOwner) }
 		if row.id == containerdSock().id {
 			c.Title = row.name + " belongs to root"
@@ -56,6 +59,8 @@ func modeOf(row engineFile) control.Control {
 		Risk:     row.mode.risk,
 		Fix:      fmt.Sprintf("chmod that takes away what goes beyond %s, and nothing else. Undone by the old mode.", most),
 		Refs:     row.mode.refs(),
+		Class:    control.Automatic,
+		Verified: "mode of the file itself (stat), links followed",
 		Severity: fileSeverity,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			return judgeFiles(h, row, judgeMode)
@@ -66,7 +71,7 @@ func modeOf(row engineFile) control.Control {
 		c.Fix = "chmod that takes away what goes beyond 0755 of directories, 0444 of certificates and 0400 of keys, and nothing else. Undone by the old mode."
 	}
 	if row.sockets() {
-		c.Fix = socketFix
+		c.Fix, c.Class, c.Verified = socketFix, control.Reported, "mode of the socket (stat), and of the next one: "+socketMakers
 		c.Host = func(h *inventory.Host, _ profile.Params) []plan.Finding { return judgeFiles(h, row, judgeSocketMode) }
 	}
 	return c

@@ -17,6 +17,8 @@ func healthcheck() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.26", "cis-docker-1.6.0": "5.27", "cis-docker-1.8.0": "5.27", "stride": "D",
 		},
+		Class:     control.Reported,
+		Verified:  "results that the engine has (inspect, State.Health)",
 		Severity:  plan.RiskLow,
 		Container: judgeHealthcheck,
 	}

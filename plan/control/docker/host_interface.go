@@ -20,6 +20,8 @@ func hostInterface() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.13", "cis-docker-1.6.0": "5.14", "cis-docker-1.8.0": "5.14", "stride": "I,S",
 		},
+		Class:     control.Reported,
+		Verified:  "ports that are configured and ports that the engine has open now (inspect, NetworkSettings)",
 		Severity:  plan.RiskMedium,
 		Container: judgeHostInterface,
 	}

@@ -17,6 +17,8 @@ func hostIPC() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.16", "cis-docker-1.6.0": "5.17", "cis-docker-1.8.0": "5.17", "stride": "I,T",
 		},
+		Class:    control.Reported,
+		Verified: "/proc/PID/ns/ipc against that of the host, beside inspect",
 		Severity: plan.RiskMedium,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{

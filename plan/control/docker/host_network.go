@@ -17,6 +17,8 @@ func hostNetwork() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.9", "cis-docker-1.6.0": "5.10", "cis-docker-1.8.0": "5.10", "stride": "I,E",
 		},
+		Class:    control.Reported,
+		Verified: "/proc/PID/ns/net against that of the host, beside inspect",
 		Severity: plan.RiskHigh,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{

@@ -17,6 +17,8 @@ func hostPID() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.15", "cis-docker-1.6.0": "5.16", "cis-docker-1.8.0": "5.16", "stride": "I,E",
 		},
+		Class:    control.Reported,
+		Verified: "/proc/PID/ns/pid against that of the host, beside inspect",
 		Severity: plan.RiskHigh,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{

@@ -17,6 +17,8 @@ func hostUserns() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.30", "cis-docker-1.6.0": "5.31", "cis-docker-1.8.0": "5.31", "stride": "E",
 		},
+		Class:    control.Reported,
+		Verified: "inspect (HostConfig.UsernsMode); GET /info for remapped users",
 		Severity: plan.RiskMedium,
 		Container: func(h *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			if c.Inspect.HostConfig.UsernsMode != "host" {

@@ -17,6 +17,8 @@ func hostUTS() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.20", "cis-docker-1.6.0": "5.21", "cis-docker-1.8.0": "5.21", "stride": "S,T",
 		},
+		Class:    control.Reported,
+		Verified: "/proc/PID/ns/uts against that of the host, beside inspect",
 		Severity: plan.RiskLow,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			return judgeNamespace(c, namespace{

@@ -20,6 +20,8 @@ func imageCurrent() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.27", "cis-docker-1.6.0": "5.28", "cis-docker-1.8.0": "5.28", "stride": "E",
 		},
+		Class:     control.Reported,
+		Verified:  "images and tags that the engine has (inspect)",
 		Severity:  plan.RiskLow,
 		Container: judgeImageCurrent,
 	}

@@ -19,6 +19,8 @@ func imageHealthcheck() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "4.6", "cis-docker-1.6.0": "4.6", "cis-docker-1.8.0": "4.6", "stride": "D",
 		},
+		Class:     control.Reported,
+		Verified:  "configuration of the image that it runs (image inspect)",
 		Severity:  plan.RiskLow,
 		Container: judgeImageHealthcheck,
 	}

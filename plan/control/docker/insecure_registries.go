@@ -22,6 +22,8 @@ func insecureRegistries() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.4", "cis-docker-1.6.0": "2.5", "cis-docker-1.8.0": "2.5", "stride": "S,T",
 		},
+		Class:    control.Answer,
+		Verified: "GET /info (RegistryConfig), beside daemon.json and flags",
 		Severity: plan.RiskHigh,
 		Params:   []profile.Param{acceptParam("empty the list although pulls from these registries may fail afterwards")},
 		Host:     judgeInsecureRegistries,

@@ -19,6 +19,8 @@ func iptables() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.3", "cis-docker-1.6.0": "2.4", "cis-docker-1.8.0": "2.4", "stride": "I,S",
 		},
+		Class:    control.Answer,
+		Verified: "daemon.json and flags, as the engine last read them",
 		Severity: plan.RiskMedium,
 		Params:   []profile.Param{acceptParam("let the engine write its rules although somebody turned that off")},
 		Host: func(h *inventory.Host, p profile.Params) []plan.Finding {

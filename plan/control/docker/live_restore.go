@@ -21,6 +21,8 @@ func liveRestore() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.13", "cis-docker-1.6.0": "2.15", "cis-docker-1.8.0": "2.16", "stride": "D",
 		},
+		Class:    control.Automatic,
+		Verified: "GET /info (LiveRestoreEnabled), beside daemon.json and flags",
 		Severity: plan.RiskMedium,
 		Host:     judgeLiveRestore,
 	}

@@ -24,6 +24,8 @@ func logDriver() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.12", "cis-docker-1.6.0": "2.13", "cis-docker-1.8.0": "2.14", "stride": "R",
 		},
+		Class:    control.Answer,
+		Verified: "GET /info (LoggingDriver), beside daemon.json and flags",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{{
 			Name: "driver", Type: profile.TypeChoice, Default: "ask", Choices: []string{"ask", "journald", "syslog"},

@@ -22,6 +22,8 @@ func logLevel() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.2", "cis-docker-1.6.0": "2.3", "cis-docker-1.8.0": "2.3", "stride": "R",
 		},
+		Class:    control.Automatic,
+		Verified: "daemon.json and flags, as the engine last read them; GET /info (Debug) for debug, which overrides it",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{{
 			Name: "explicit", Type: profile.TypeBool, Default: true,

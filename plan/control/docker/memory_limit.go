@@ -25,6 +25,8 @@ func memoryLimit() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.10", "cis-docker-1.6.0": "5.11", "cis-docker-1.8.0": "5.11", "stride": "D",
 		},
+		Class:     control.Automatic,
+		Verified:  "memory.limit_in_bytes or memory.max of its cgroup, beside inspect",
 		Severity:  plan.RiskHigh,
 		Params:    memoryParams(),
 		Container: judgeMemory,

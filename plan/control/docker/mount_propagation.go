@@ -17,6 +17,8 @@ func mountPropagation() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.19", "cis-docker-1.6.0": "5.20", "cis-docker-1.8.0": "5.20", "stride": "T,E",
 		},
+		Class:     control.Reported,
+		Verified:  "mounts that the engine shows (inspect, Mounts)",
 		Severity:  plan.RiskMedium,
 		Container: judgePropagation,
 	}

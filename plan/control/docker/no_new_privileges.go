@@ -22,6 +22,8 @@ func noNewPrivileges() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.25", "cis-docker-1.6.0": "5.26", "cis-docker-1.8.0": "5.26", "stride": "E",
 		},
+		Class:     control.Automatic,
+		Verified:  "NoNewPrivs of every process in /proc/PID/status, beside SecurityOpt",
 		Severity:  plan.RiskHigh,
 		Params:    []profile.Param{acceptParam("set the option although the container was seen to use, or to be meant to use, what it takes away")},
 		Container: judgeNoNewPrivileges,

@@ -22,6 +22,8 @@ func openPorts() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.8", "cis-docker-1.6.0": "5.9", "cis-docker-1.8.0": "5.9", "stride": "I,E",
 		},
+		Class:    control.Reported,
+		Verified: "ports that are configured and ports that the engine has open now (inspect, NetworkSettings)",
 		Severity: plan.RiskMedium,
 		Params: []profile.Param{{
 			Name: "needed", Type: profile.TypeList, Default: []string(nil), Doc: "ports of the container that have to be published, as 443/tcp",

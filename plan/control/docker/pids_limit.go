@@ -20,6 +20,8 @@ func pidsLimit() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.28", "cis-docker-1.6.0": "5.29", "cis-docker-1.8.0": "5.29", "stride": "D",
 		},
+		Class:    control.Automatic,
+		Verified: "pids.max of its cgroup, beside inspect",
 		Severity: plan.RiskMedium,
 		Params: []profile.Param{
 			{Name: "limit", Type: profile.TypeInt, Default: int64(0), Min: 0, Max: 4194304, Doc: "the limit, instead of one that is computed; 0 computes it"},

@@ -17,6 +17,8 @@ func privileged() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.4", "cis-docker-1.6.0": "5.5", "cis-docker-1.8.0": "5.5", "stride": "E",
 		},
+		Class:    control.Reported,
+		Verified: "inspect (HostConfig.Privileged), with CapEff in /proc/PID/status as evidence",
 		Severity: plan.RiskHigh,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			if !c.Inspect.HostConfig.Privileged {

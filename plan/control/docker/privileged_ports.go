@@ -21,6 +21,8 @@ func privilegedPorts() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.7", "cis-docker-1.6.0": "5.8", "cis-docker-1.8.0": "5.8", "stride": "S,E",
 		},
+		Class:    control.Reported,
+		Verified: "ports that are configured and ports that the engine has open now (inspect, NetworkSettings)",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{{
 			Name: "allow", Type: profile.TypeList, Default: []string(nil), Doc: "ports of the host below 1024 that the container may have",

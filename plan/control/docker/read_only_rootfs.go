@@ -23,6 +23,8 @@ func readOnlyRootfs() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.12", "cis-docker-1.6.0": "5.13", "cis-docker-1.8.0": "5.13", "stride": "T",
 		},
+		Class:    control.Answer,
+		Verified: "flags of the mount on / of its first process (statfs of /proc/PID/root), beside inspect",
 		Severity: plan.RiskMedium,
 		Params: []profile.Param{
 			acceptParam("make the root file system read-only"),

@@ -22,6 +22,8 @@ func restartPolicy() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.14", "cis-docker-1.6.0": "5.15", "cis-docker-1.8.0": "5.15", "stride": "D",
 		},
+		Class:    control.Automatic,
+		Verified: "the policy that the engine follows (inspect, HostConfig.RestartPolicy)",
 		Severity: plan.RiskLow,
 		Params: []profile.Param{
 			{Name: "retries", Type: profile.TypeInt, Default: int64(5), Min: 1, Max: 1000, Doc: "the most retries on-failure may have"},

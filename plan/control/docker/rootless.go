@@ -17,6 +17,8 @@ func rootless() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.6.0": "2.1", "cis-docker-1.8.0": "2.1", "stride": "E",
 		},
+		Class:    control.Reported,
+		Verified: "GET /info (SecurityOptions)",
 		Severity: plan.RiskLow,
 		Host: func(h *inventory.Host, _ profile.Params) []plan.Finding {
 			if other, ok := otherProduct(h); ok {

@@ -19,6 +19,8 @@ func seccomp() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.21", "cis-docker-1.6.0": "5.22", "cis-docker-1.8.0": "5.22", "stride": "E",
 		},
+		Class:     control.Automatic,
+		Verified:  "Seccomp of every process in /proc/PID/status, beside SecurityOpt",
 		Severity:  plan.RiskHigh,
 		Container: judgeSeccomp,
 	}

@@ -19,6 +19,8 @@ func seLinux() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.2", "cis-docker-1.6.0": "5.3", "cis-docker-1.8.0": "5.3", "stride": "E",
 		},
+		Class:     control.Reported,
+		Verified:  "GET /info (SecurityOptions), and SecurityOpt of the container",
 		Severity:  plan.RiskLow,
 		Container: judgeSELinux,
 	}

@@ -21,6 +21,8 @@ func sensitiveMounts() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.5", "cis-docker-1.6.0": "5.6", "cis-docker-1.8.0": "5.6", "stride": "T,I,E",
 		},
+		Class:     control.Reported,
+		Verified:  "mounts that the engine shows (inspect, Mounts)",
 		Severity:  plan.RiskHigh,
 		Container: judgeSensitiveMounts,
 	}

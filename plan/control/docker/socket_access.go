@@ -16,6 +16,9 @@ import (
 
 const socketFix = "By hand, with the command that the finding names: the socket is made anew at each start, so that what makes it has to change, and not the socket alone."
 
+// socketMakers are what says how the next socket will be.
+const socketMakers = "its unit in force, else what the engine or containerd is configured with"
+
 const (
 	groupDocker = "docker"
 	groupRoot   = "root"

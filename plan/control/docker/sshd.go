@@ -20,6 +20,8 @@ func noSSHD() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.6", "cis-docker-1.6.0": "5.7", "cis-docker-1.8.0": "5.7", "stride": "E,R",
 		},
+		Class:     control.Reported,
+		Verified:  "name and executable of every process in /proc/PID",
 		Severity:  plan.RiskMedium,
 		Container: judgeSSHD,
 	}

@@ -17,6 +17,8 @@ func swarmOff() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "7.1", "cis-docker-1.6.0": "5.1", "cis-docker-1.8.0": "5.1", "stride": "I,E",
 		},
+		Class:    control.Reported,
+		Verified: "GET /info (Swarm)",
 		Severity: plan.RiskLow,
 		Host:     judgeSwarm,
 	}

@@ -24,6 +24,8 @@ func tlsOnTCP() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.6", "cis-docker-1.6.0": "2.7", "cis-docker-1.8.0": "2.8", "stride": "S,I,E",
 		},
+		Class:    control.Reported,
+		Verified: "daemon.json and flags, as the engine last read them",
 		Severity: plan.RiskHigh,
 		Host:     judgeTLS,
 	}

@@ -20,6 +20,8 @@ func ownUlimits() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.18", "cis-docker-1.6.0": "5.19", "cis-docker-1.8.0": "5.19", "stride": "D",
 		},
+		Class:     control.Reported,
+		Verified:  "inspect (HostConfig.Ulimits), against the engine's defaults",
 		Severity:  plan.RiskLow,
 		Container: judgeUlimits,
 	}

@@ -25,6 +25,8 @@ func userlandProxy() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.14", "cis-docker-1.6.0": "2.16", "cis-docker-1.8.0": "2.17", "stride": "D,E",
 		},
+		Class:    control.Automatic,
+		Verified: "docker-proxy processes of the engine, beside daemon.json and flags as the engine last read them",
 		Severity: plan.RiskLow,
 		Params:   []profile.Param{acceptParam("turn the proxy off although published ports may be used through it (localhost, IPv6)")},
 		Host:     judgeUserlandProxy,

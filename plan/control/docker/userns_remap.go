@@ -18,6 +18,8 @@ func usernsRemap() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.8", "cis-docker-1.6.0": "2.9", "cis-docker-1.8.0": "2.10", "stride": "E",
 		},
+		Class:    control.Reported,
+		Verified: "GET /info (SecurityOptions)",
 		Severity: plan.RiskMedium,
 		Host:     judgeUsernsRemap,
 	}

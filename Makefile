@@ -87,11 +87,15 @@ check: ## Format, vet, staticcheck, module and generated docs
 	$(TOOLS) staticcheck ./...
 	$(GO) mod tidy -diff
 	$(GO) run ./cmd/docker-harden controls list --format markdown | diff -u docs/controls.md -
+	$(GO) run ./cmd/docker-harden controls coverage --format markdown | diff -u docs/coverage.md -
+	$(GO) run ./cmd/docker-harden controls threats | diff -u docs/threat-model.md -
 
 .PHONY: update
 update: ## Rewrite golden files and generated docs
 	$(GO) test ./plan/profile ./plan/report ./plan/control/docker ./cmd/docker-harden -update
 	$(GO) run ./cmd/docker-harden controls list --format markdown > docs/controls.md
+	$(GO) run ./cmd/docker-harden controls coverage --format markdown > docs/coverage.md
+	$(GO) run ./cmd/docker-harden controls threats > docs/threat-model.md
 
 .PHONY: install
 install: build ## Install docker-harden, also as the Docker CLI plugin "docker harden"

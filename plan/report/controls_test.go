@@ -19,7 +19,7 @@ func sampleControls() []control.Control {
 			Why:  "Denial of service: " + strings.Repeat("one container takes the memory of all others. ", 4),
 			Risk: "Too small a limit ends processes | and <b>more</b>.", Fix: "A live update. Undone with the same effect.",
 			Refs:     map[string]string{"cis-docker-1.2.0": "5.10", "cis-docker-1.6.0": "5.11", "stride": "D"},
-			Severity: plan.RiskMedium,
+			Severity: plan.RiskMedium, Class: control.Automatic, Verified: "memory.max of its cgroup | inspect",
 			Params: []profile.Param{
 				{Name: "floor", Type: profile.TypeSize, Default: int64(64 << 20), Min: 6 << 20, Max: 1 << 40, Doc: "the smallest limit"},
 				{Name: "drop_unused", Type: profile.TypeBool, Default: true},
@@ -30,6 +30,7 @@ func sampleControls() []control.Control {
 		{
 			ID: "docker/live-restore", Title: "Containers keep running while the engine restarts", Why: "w", Risk: "r", Fix: "f",
 			Refs: map[string]string{"cis-docker-1.2.0": "2.13", "cis-docker-1.6.0": "2.15", "stride": "D,E"}, Severity: plan.RiskLow,
+			Class: control.Reported, Verified: "GET /info",
 			Host: func(*inventory.Host, profile.Params) []plan.Finding { return nil },
 		},
 	}
@@ -72,7 +73,7 @@ func TestExplainIsWhole(t *testing.T) {
 	}
 	for _, text := range []string{explain.String(), markdown.String(), data.String()} {
 		flat := strings.Join(strings.Fields(text), " ")
-		for _, want := range []string{c.ID, c.Title, "takes the memory of all others", "Too small a limit", "live update", "5.10", "5.11", "floor", "the smallest limit", "keep", "what stays"} {
+		for _, want := range []string{c.ID, c.Title, "takes the memory of all others", "automatic", "memory.max of its cgroup", "Too small a limit", "live update", "5.10", "5.11", "floor", "the smallest limit", "keep", "what stays"} {
 			if !strings.Contains(flat, want) {
 				t.Errorf("%q is missing in\n%s", want, text)
 			}

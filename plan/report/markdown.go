@@ -16,13 +16,23 @@ func ControlsMarkdown(out io.Writer, controls []control.Control) error {
 	b.WriteString(`# Controls
 
 This page is printed by the tool: ` + "`docker-harden controls list --format markdown`" + `. The same text for one control:
-` + "`docker-harden explain CONTROL`" + `.
+` + "`docker-harden explain CONTROL`" + `. What covers
+which recommendation of the benchmark: [coverage.md](coverage.md); what each threat is answered with: [threat-model.md](threat-model.md).
+
+Classes:
 
 `)
-	b.WriteString("| control | CIS 1.6.0 | CIS 1.2.0 | STRIDE | severity | wants |\n|---|---|---|---|---|---|\n")
+	for _, class := range control.Classes() {
+		fmt.Fprintf(&b, "- %s\n", classWords(class))
+	}
+	b.WriteString(`
+The same as data: ` + "`docker-harden controls list --format json`" + `, described by [schema/controls.v1.schema.json](schema/controls.v1.schema.json).
+
+`)
+	b.WriteString("| control | CIS 1.6.0 | CIS 1.2.0 | STRIDE | severity | class | wants |\n|---|---|---|---|---|---|---|\n")
 	for _, c := range controls {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s |\n", c.ID, anchor(c.ID), c.Refs[newRef], c.Refs[oldRef],
-			c.Refs["stride"], c.Severity, mdText(c.Title))
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s | %s |\n", c.ID, anchor(c.ID), orDash(c.Refs[newRef]), orDash(c.Refs[oldRef]),
+			c.Refs["stride"], c.Severity, c.Class.Words(), mdText(c.Title))
 	}
 	for _, c := range controls {
 		markdownControl(&b, c)
@@ -34,7 +44,13 @@ This page is printed by the tool: ` + "`docker-harden controls list --format mar
 func markdownControl(b *bytes.Buffer, c control.Control) {
 	fmt.Fprintf(b, "\n## %s\n\n**%s.** Judges %s.\n\n", c.ID, mdText(c.Title), judges(c))
 	for _, part := range []struct{ label, text string }{
-		{"Why", c.Why}, {"Fix and undo", c.Fix}, {"May break", c.Risk}, {"References", references(c.Refs)},
+		{"Why", c.Why},
+		{"Class", classWords(c.Class)},
+		{"Verified by", c.Verified + "."},
+		{"Fix", c.Way()},
+		{"Undo", c.Undo()},
+		{"May break", c.Risk},
+		{"References", references(c.Refs)},
 	} {
 		if part.text != "" {
 			fmt.Fprintf(b, "- *%s*: %s\n", part.label, mdText(part.text))
@@ -47,6 +63,14 @@ func markdownControl(b *bytes.Buffer, c control.Control) {
 	for _, p := range c.Params {
 		fmt.Fprintf(b, "| `%s` | %s | `%s` | %s |\n", p.Name, mdText(kind(p)), profile.FormatValue(p.Default, p.Type), mdText(p.Doc))
 	}
+}
+
+// orDash fills a cell that has nothing to say.
+func orDash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
 }
 
 // anchor is how the usual renderers make a heading into a link.

@@ -42,6 +42,8 @@ type ApplyRequest struct {
 	// AllowUnrevertable names the targets whose changes may be made although they cannot be undone.
 	AllowUnrevertable []string
 	Message           string
+	// Ran are the containers of the plan's steps that run now; a resume is told of them.
+	Ran []plan.Ran
 	// Confirm, when set, is the time in which somebody must confirm: else the apply is rolled back.
 	Confirm time.Duration
 }
@@ -72,7 +74,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (Outcome, error) {
 	}
 	j, err := r.Store.Create(journal.Begin{
 		Plan: q.PlanBytes, PlanSHA256: q.SHA256, Profile: q.Plan.Profile, Host: q.Host,
-		Tool: r.Tool, Message: q.Message, Steps: steps,
+		Tool: r.Tool, Message: q.Message, Steps: steps, Ran: q.Ran,
 	})
 	if err != nil {
 		return Outcome{Stale: stale}, err

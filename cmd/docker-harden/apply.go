@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"docker-harden/plan"
+	"docker-harden/plan/control"
 	controls "docker-harden/plan/control/docker"
 	"docker-harden/plan/inventory"
 	"docker-harden/plan/profile"
@@ -97,7 +98,7 @@ func (a *app) apply(c *cli.Context) error {
 		}
 	}
 	err = a.work(c, x.engine, x.host, func(r *remediate.Runner) (remediate.Outcome, error) {
-		r.Verify = a.prover(c, x.engine, x.profile, x.host)
+		r.Verify = a.prover(c, x.engine, x.profile, request.Ran)
 		request.Basis, request.Bound = a.basisOnce(c, x.engine)
 		if x.host.Engine.Local {
 			if err := daemon.Observed(a.stateDir(c), x.host.Daemon); err != nil {
@@ -217,7 +218,7 @@ func (a *app) applyRequest(c *cli.Context, x *application, saved bool) (remediat
 		SkipStale: c.Bool("skip-stale"), OnFailure: remediate.OnFailure(c.String("on-failure")),
 		MaxRisk: plan.RiskLevel(c.String("max-risk")), AllowUnrevertable: c.StringSlice("allow-unrevertable"),
 		Message: c.String("message"), Confirm: c.Duration("confirm"),
-		Basis: basisOf(x.host), Bound: boundOf(x.host),
+		Basis: basisOf(x.host), Bound: boundOf(x.host), Ran: control.Ran(x.host, x.plan.Steps),
 	}
 	if !saved { // a fresh plan was narrowed when it was made
 		return q, nil

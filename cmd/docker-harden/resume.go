@@ -46,7 +46,7 @@ func (a *app) resume(c *cli.Context) error {
 	}
 	return a.work(c, e, nil, func(r *remediate.Runner) (remediate.Outcome, error) {
 		r.Raise = a.raiser(c, e)
-		r.Verify = a.prover(c, e, prof, nil)
+		r.Verify = a.prover(c, e, prof, gen.Begin.Ran)
 		return r.Resume(c.Context, remediate.ResumeRequest{OnFailure: remediate.RollbackOnFailure, Basis: a.basisNow(c, e), Bound: a.boundNow(c, e)})
 	})
 }

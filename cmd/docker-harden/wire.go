@@ -244,19 +244,15 @@ func (a *app) basisNow(c *cli.Context, e *engine) basisFunc {
 }
 
 // prover looks at the host again and returns the findings of the steps' controls that do not hold, and the
-// containers that ran before and ended since; nil: it is not known which ran. What could not be looked at
-// is not proven.
-func (a *app) prover(c *cli.Context, e *engine, p *profile.Profile, before *inventory.Host) func(context.Context, []plan.Step) ([]plan.Finding, error) {
+// containers of ran that ended since. What could not be looked at is not proven.
+func (a *app) prover(c *cli.Context, e *engine, p *profile.Profile, ran []plan.Ran) func(context.Context, []plan.Step) ([]plan.Finding, error) {
 	return func(ctx context.Context, steps []plan.Step) ([]plan.Finding, error) {
 		h, err := a.observe(ctx, c, e, e.Client)
 		if err != nil {
 			return nil, err
 		}
 		still := unproven(control.Evaluate(h, p, rulebook(), time.Now()), steps)
-		if before != nil {
-			still = append(still, control.Fallen(before, h, steps)...)
-		}
-		return still, nil
+		return append(still, control.Fallen(ran, h, steps)...), nil
 	}
 }
 

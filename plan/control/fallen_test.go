@@ -34,7 +34,8 @@ func TestFallen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			step := plan.Step{ID: "container/web", Kind: plan.KindRecreate, Resource: plan.Container("web", "the id of the old one")}
 			got := ""
-			for _, f := range Fallen(see(tt.before), see(tt.now), []plan.Step{{Kind: plan.KindRestart, Resource: plan.Daemon()}, step}) {
+			steps := []plan.Step{{Kind: plan.KindRestart, Resource: plan.Daemon()}, step}
+			for _, f := range Fallen(Ran(see(tt.before), steps), see(tt.now), steps) {
 				got = f.Message
 				if f.Control != StillRunning || f.Status != plan.Fail || f.Resource.Name != "web" {
 					t.Errorf("%+v", f)
@@ -45,7 +46,11 @@ func TestFallen(t *testing.T) {
 			}
 		})
 	}
-	if got := Fallen(&inventory.Host{}, &inventory.Host{}, []plan.Step{{Resource: plan.Container("gone", "x")}}); len(got) != 0 {
+	gone := []plan.Step{{Resource: plan.Container("gone", "x")}}
+	if got := Ran(&inventory.Host{}, gone); len(got) != 0 {
 		t.Errorf("of no container: %+v", got)
+	}
+	if got := Fallen([]plan.Ran{{Name: "gone"}}, &inventory.Host{}, gone); len(got) != 0 {
+		t.Errorf("of one that is gone: %+v", got)
 	}
 }

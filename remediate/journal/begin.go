@@ -20,6 +20,8 @@ type Begin struct {
 	Tool       string       `json:"tool"` // version of docker-harden
 	Message    string       `json:"message,omitempty"`
 	Steps      []plan.Step  `json:"steps"` // in the order they are made
+	// Ran are the containers of the steps that ran before. Generations of earlier versions have none.
+	Ran []plan.Ran `json:"ran,omitempty"`
 }
 
 // beginData is the data of the begin record.

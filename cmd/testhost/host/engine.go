@@ -60,7 +60,9 @@ func (h *Host) Boot(ctx context.Context) error {
 	// which reaps it, and not of this process, which might not.
 	const detach = `cd /; setsid "$0" </dev/null >>"$1" 2>&1 & echo $!`
 	cmd := h.Command(ctx, "/bin/sh", "-c", detach, dockerd, EngineLog)
-	cmd.Env = []string{"PATH=" + systemPath(""), "HOME=/root"}
+	// Every start of a container starts dockerd, runc and the shim again, too short-lived to have garbage worth
+	// collecting: without it the engine side of a test takes about a tenth less processor time.
+	cmd.Env = []string{"PATH=" + systemPath(""), "HOME=/root", "GOGC=off", "GOMEMLIMIT=256MiB"}
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("cannot start the engine: %w", err)

@@ -243,3 +243,29 @@ func containers(t *testing.T, h *host.Host) []string {
 	t.Helper()
 	return strings.Fields(h.Docker(t, "ps", "-aq", "--no-trunc"))
 }
+
+// busy is an engine that takes its time before it starts a container.
+type busy struct {
+	Engine
+	takes time.Duration
+}
+
+func (b busy) Dialer() func(context.Context) (net.Conn, error) {
+	dial := b.Engine.Dialer()
+	return func(ctx context.Context) (net.Conn, error) {
+		conn, err := dial(ctx)
+		return busyConn{conn, b.takes}, err
+	}
+}
+
+type busyConn struct {
+	net.Conn
+	takes time.Duration
+}
+
+func (c busyConn) Write(p []byte) (int, error) {
+	if line, _, _ := bytes.Cut(p, []byte("\r\n")); bytes.HasPrefix(line, []byte("POST ")) && bytes.Contains(line, []byte("/start")) {
+		time.Sleep(c.takes)
+	}
+	return c.Conn.Write(p)
+}

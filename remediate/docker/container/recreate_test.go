@@ -3,6 +3,7 @@ package container
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"docker-harden/plan"
 )
@@ -12,10 +13,16 @@ func TestRecreateDefaultContainer(t *testing.T) {
 	h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", h.Image(t, "busybox"))
 	was := remember(t, h, "web")
 	r := recreator(t, h)
+	r.Options.Stable = 2 * time.Second
+	r.Engine = busy{r.Engine, r.Options.Stable}
 	step := hardening(t, h, "web")
 	rec := done(t, r, step)
+	seen := time.Now()
 
 	now := look(t, h, "web")
+	if at, err := time.Parse(time.RFC3339Nano, now.State.StartedAt); err != nil || seen.Sub(at) < r.Options.Stable {
+		t.Errorf("it started at %s (%v) and was trusted after %s, not %s", now.State.StartedAt, err, seen.Sub(at), r.Options.Stable)
+	}
 	if now.ID == was.c.ID || !now.State.Running {
 		t.Fatalf("the new container is not in place: %s", list(t, h))
 	}

@@ -167,6 +167,8 @@ func (x *swap) start(ctx context.Context) error {
 	if err := x.a.start(ctx, x.new.ID); err != nil {
 		return cmp.Or(x.blame(ctx), x.startFailure(err))
 	}
+	// A busy engine takes seconds to start a program, in which there is nothing to watch yet.
+	x.began = time.Now()
 	if x.rec.Paused {
 		return x.a.pause(ctx, x.new.ID)
 	}

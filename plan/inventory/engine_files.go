@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +35,7 @@ const (
 )
 
 // EngineFile is one of the engine's files, or the fact that it has none of a role. Owner and mode are
-// in [Host.Files] under Resolved. Only the file's metadata was read, never its content.
+// in [Host.Files] under Resolved. Only the file's metadata was read, but for the files of TLS, see TLS.
 type EngineFile struct {
 	Role FileRole `json:"role"`
 	// Path is the file as the engine or systemd names it. Links are the symlinks on the way, Resolved
@@ -51,6 +50,8 @@ type EngineFile struct {
 	Held string `json:"held,omitempty"`
 	// Socket is who makes a socket of the engine, and how.
 	Socket *SocketMaker `json:"socket,omitempty"`
+	// TLS is what a certificate or key of TLS was seen to be.
+	TLS *Credential `json:"tls,omitempty"`
 }
 
 // configDir is where an engine that runs as root looks for registry certificates, whatever its flags.
@@ -265,68 +266,4 @@ func (f *fileFinder) registries(dir string) {
 			}
 		}
 	}
-}
-
-// tlsFiles are the settings that name the files of TLS, and how the files are called where none is named.
-var tlsFiles = []struct {
-	role         FileRole
-	key, usually string
-}{{RoleTLSCA, "tlscacert", "ca.pem"}, {RoleTLSCert, "tlscert", "cert.pem"}, {RoleTLSKey, "tlskey", "key.pem"}}
-
-// tls looks at the files with which the engine proves who it is, as its next start finds them.
-func (f *fileFinder) tls() {
-	if f.daemon.Keys == nil && f.daemon.Config.Exists {
-		for _, t := range tlsFiles {
-			f.unknown(t.role, "", "daemon.json could not be read, which may name it: "+f.daemon.ParseError)
-		}
-		return
-	}
-	on := f.setting("tls") == "true" || f.setting("tlsverify") == "true"
-	for _, t := range tlsFiles {
-		name := f.setting(t.key)
-		switch {
-		case name != "":
-			f.one(t.role, f.absolute(name))
-		case !on:
-			f.none(t.role, "TLS is not configured")
-		default:
-			f.one(t.role, path.Join(f.tlsDir(), t.usually))
-		}
-	}
-}
-
-// setting is a flag or key of the engine's next start, as text; empty when it is not set.
-func (f *fileFinder) setting(key string) string {
-	if values := f.daemon.Flags[key]; len(values) > 0 {
-		return values[len(values)-1]
-	}
-	var text string
-	if json.Unmarshal(f.daemon.Keys[key], &text) == nil {
-		return text
-	}
-	return string(f.daemon.Keys[key])
-}
-
-// tlsDir is where the engine looks for files of TLS that are not named.
-func (f *fileFinder) tlsDir() string {
-	env := func(name string) string { return f.root.environ(f.daemon.PID, name) }
-	switch {
-	case env("DOCKER_CERT_PATH") != "":
-		return f.absolute(env("DOCKER_CERT_PATH"))
-	case env("DOCKER_CONFIG") != "":
-		return f.absolute(env("DOCKER_CONFIG"))
-	}
-	return path.Join("/", first(env("HOME"), "/root"), ".docker")
-}
-
-// absolute is a path as the engine takes it: relative ones begin where it runs.
-func (f *fileFinder) absolute(name string) string {
-	if path.IsAbs(name) {
-		return path.Clean(name)
-	}
-	cwd, err := os.Readlink(f.root.proc(f.daemon.PID, "cwd"))
-	if err != nil {
-		cwd = "/"
-	}
-	return path.Join(cwd, name)
 }

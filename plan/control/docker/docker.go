@@ -31,6 +31,7 @@ func engineControls() []control.Control {
 		aufs(),
 		devicemapper(),
 		tlsOnTCP(),
+		tlsCertificates(),
 		defaultUlimits(),
 		usernsRemap(),
 		cgroupParent(),

@@ -154,18 +154,10 @@ func daemonJSONFile(h *inventory.Host) inventory.EngineFile {
 
 // judgeFiles gives the verdicts on the files of a row, or one that says why there are none.
 func judgeFiles(h *inventory.Host, row engineFile, judge func(*inventory.Host, seenFile) plan.Finding) []plan.Finding {
-	none := func(s plan.Status, message string) plan.Finding {
-		return plan.Finding{Resource: plan.Daemon(), Status: s, Message: message}
+	if away, ok := filesAway(h); ok {
+		return []plan.Finding{away}
 	}
-	other, elsewhere := otherProduct(h)
-	switch {
-	case elsewhere:
-		return []plan.Finding{other}
-	case !h.Engine.Local:
-		return []plan.Finding{none(plan.Unknown, "the engine's files are on another machine: run docker-harden there")}
-	case h.Engine.Rootless:
-		return []plan.Finding{none(plan.NotApplicable, "the engine is rootless: its files belong to its user")}
-	}
+	none := func(s plan.Status, message string) plan.Finding { return daemonVerdict(s, "%s", message) }
 	var out []plan.Finding
 	for _, f := range filesOf(h, row) {
 		switch twice := slices.ContainsFunc(out, func(have plan.Finding) bool { return have.Resource == plan.File(f.Resolved) }); {
@@ -181,6 +173,20 @@ func judgeFiles(h *inventory.Host, row engineFile, judge func(*inventory.Host, s
 		out = append(out, none(plan.Unknown, "it was not looked for"))
 	}
 	return out
+}
+
+// filesAway is the verdict where the engine's files are out of sight, or nobody's business.
+func filesAway(h *inventory.Host) (plan.Finding, bool) {
+	other, elsewhere := otherProduct(h)
+	switch {
+	case elsewhere:
+		return other, true
+	case !h.Engine.Local:
+		return daemonVerdict(plan.Unknown, "the engine's files are on another machine: run docker-harden there"), true
+	case h.Engine.Rootless:
+		return daemonVerdict(plan.NotApplicable, "the engine is rootless: its files belong to its user"), true
+	}
+	return plan.Finding{}, false
 }
 
 func orWord(name, word string) string {

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"crypto"
-	"crypto/dsa" //nolint:staticcheck // to name what is too weak
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -204,8 +203,6 @@ func publicKey(key any) *PublicKey {
 	case ed25519.PublicKey:
 		const bits = 256
 		out = PublicKey{Algorithm: "Ed25519", Bits: bits}
-	case *dsa.PublicKey:
-		return &PublicKey{Algorithm: "DSA", Bits: k.P.BitLen()}
 	default:
 		return nil
 	}

@@ -28,6 +28,8 @@ func tlsCertificates() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.6", "cis-docker-1.6.0": "2.7", "cis-docker-1.8.0": "2.8", "stride": "S,D",
 		},
+		Class:    control.Reported,
+		Verified: "the files of daemon.json and flags themselves, parsed: dates, keys, signatures, chain to the CA",
 		Severity: plan.RiskMedium,
 		Params: []profile.Param{
 			{Name: "days", Type: profile.TypeInt, Default: usualDays, Min: 0, Max: 3650, Doc: "a certificate that ends within so many days fails"},

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"docker-harden/cmd/reliability/row"
@@ -56,6 +57,7 @@ func test(ctx context.Context, r testRun) ([]proof, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, r.packages...)...)
 	cmd.Env = append(os.Environ(), "DOCKER_HARDEN_TEST_THOROUGH=1")
+	r.say = &turns{w: r.say} // the tests' own words come while ours do
 	cmd.Stderr = r.say
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.StdoutPipe()
@@ -74,6 +76,18 @@ func test(ctx context.Context, r testRun) ([]proof, error) {
 		return nil, fmt.Errorf("cannot run the tests: %w", err)
 	}
 	return rows, nil
+}
+
+// turns lets one writer at a time through.
+type turns struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (t *turns) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(p)
 }
 
 // event is one line of go test -json.

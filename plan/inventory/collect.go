@@ -107,9 +107,13 @@ type observed struct {
 // ask puts all questions to the engine but those about images, and reads the host meanwhile.
 func (c *collector) ask(ctx context.Context) error {
 	var err error
-	// The first answer fixes the API version for all others.
 	if c.answers.ping, err = c.reader.Ping(ctx); err != nil {
 		return fmt.Errorf("cannot reach the engine at %s: %w", c.endpoint, err)
+	}
+	// The API version is settled here: left to the client, whichever of the requests below came first would
+	// settle it while the others read it.
+	if n, ok := c.reader.(interface{ NegotiateAPIVersionPing(types.Ping) }); ok {
+		n.NegotiateAPIVersionPing(c.answers.ping)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -187,5 +188,35 @@ func TestWireIsSilent(t *testing.T) {
 	}
 	if db := must(t, h, "db"); db.Problem != "cannot inspect: Error response from daemon: the disk is full" {
 		t.Errorf("%q", db.Problem)
+	}
+}
+
+// TestOneAPIVersion: no question is asked in a version that the engine does not speak, also not the first.
+func TestOneAPIVersion(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	c, _ := served(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(r.URL.Path, "/_ping") {
+			w.Header().Set("Api-Version", "1.40")
+			return
+		}
+		version, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		asked[version]++
+		http.Error(w, "{}", http.StatusInternalServerError)
+	})
+	fresh, err := client.NewClientWithOpts(client.WithHost(c.DaemonHost()), client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Close()
+	if _, err := Collect(t.Context(), fresh, Options{Root: t.TempDir()}); err == nil {
+		t.Error("an engine that answers nothing was observed")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(asked) != 1 || asked["v1.40"] < 2 {
+		t.Errorf("asked in versions %v", asked)
 	}
 }

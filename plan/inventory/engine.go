@@ -50,7 +50,7 @@ func (a *answers) engine(api string) Engine {
 		OS: info.OperatingSystem, Kernel: info.KernelVersion, CgroupVersion: first(info.CgroupVersion, "1"), CgroupDriver: info.CgroupDriver,
 		StorageDriver: info.Driver, RootDir: info.DockerRootDir, LoggingDriver: info.LoggingDriver,
 		DefaultRuntime: info.DefaultRuntime, SecurityOptions: info.SecurityOptions,
-		InsecureRegistries: insecureRegistries(info.RegistryConfig), LiveRestore: info.LiveRestoreEnabled,
+		InsecureRegistries: insecureRegistries(info.RegistryConfig), Authorization: info.Plugins.Authorization, LiveRestore: info.LiveRestoreEnabled,
 		Debug: info.Debug, Experimental: info.ExperimentalBuild, Swarm: string(info.Swarm.LocalNodeState),
 		MemTotal: info.MemTotal, NCPU: info.NCPU, MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit,
 		PidsLimit: info.PidsLimit, CPUShares: info.CPUShares, Warnings: info.Warnings,

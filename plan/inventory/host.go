@@ -59,7 +59,8 @@ type Engine struct {
 	DefaultRuntime     string            `json:"default_runtime"`
 	Runtimes           []string          `json:"runtimes"` // sorted
 	SecurityOptions    []string          `json:"security_options"`
-	InsecureRegistries []string          `json:"insecure_registries"` // without the implicit 127.0.0.0/8
+	InsecureRegistries []string          `json:"insecure_registries"`     // without the implicit 127.0.0.0/8
+	Authorization      []string          `json:"authorization,omitempty"` // plugins that are asked about every request
 	LiveRestore        bool              `json:"live_restore"`
 	Debug              bool              `json:"debug"`
 	Experimental       bool              `json:"experimental"`

@@ -139,13 +139,15 @@ func TestEngineFromAnswers(t *testing.T) {
 	h := collect(t, oddEngine{Reader: recordedEngine{t: t, dir: recordedDir}, network: errors.New("boom"), info: func(i *system.Info) {
 		i.SecurityOptions = []string{"name=apparmor", "name=seccomp,profile=builtin", "name=selinux", "name=rootless", "name=userns", "name=cgroupns"}
 		i.LiveRestoreEnabled, i.CgroupVersion = true, "2"
+		i.Plugins.Authorization = []string{"opa", "second"}
 		i.RegistryConfig = &registry.ServiceConfig{
 			InsecureRegistryCIDRs: []*registry.NetIPNet{(*registry.NetIPNet)(loopback), (*registry.NetIPNet)(lan)},
 			IndexConfigs:          map[string]*registry.IndexInfo{"r:5000": {}, "docker.io": {Secure: true}},
 		}
 	}}, Options{})
 	e := h.Engine
-	if !e.AppArmor || !e.SELinux || !e.Seccomp || !e.Rootless || !e.UsernsRemap || strings.Join(e.InsecureRegistries, " ") != "10.0.0.0/8 r:5000" {
+	if !e.AppArmor || !e.SELinux || !e.Seccomp || !e.Rootless || !e.UsernsRemap || strings.Join(e.InsecureRegistries, " ") != "10.0.0.0/8 r:5000" ||
+		strings.Join(e.Authorization, " ") != "opa second" {
 		t.Errorf("%+v", e)
 	}
 	if h.Identity.Summary != "rootless, user namespaces, cgroup v2, live-restore on" {

@@ -43,6 +43,9 @@ func judgeUser(h *inventory.Host, c *inventory.Container, _ profile.Params) plan
 		f = verdict(plan.Pass, "it starts as user %s"+notRunning, plainName(user))
 	case !running(c):
 		f = reported(verdict(plan.Fail, "it starts as root"+notRunning), plan.NeedsImageRebuild, "build the image with a USER, or run it with --user")
+	case len(roots) == 0 && configured:
+		f = reported(verdict(plan.Fail, "none of its %d processes runs as root now, but it is not configured so: it starts as root, and docker exec does", len(c.Proc.All)),
+			plan.NeedsImageRebuild, "build the image with a USER, or run it with --user, when its start needs no root")
 	case len(roots) == 0:
 		f = verdict(plan.Pass, "none of its %d processes runs as root", len(c.Proc.All))
 	case configured:

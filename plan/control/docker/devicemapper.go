@@ -18,7 +18,7 @@ func devicemapper() control.Control {
 			"cis-docker-1.8.0": "2.7", "stride": "D",
 		},
 		Class:    control.Reported,
-		Verified: "GET /info (Driver)",
+		Verified: "GET /info (Driver), beside daemon.json and flags",
 		Severity: plan.RiskMedium,
 		Host:     func(h *inventory.Host, _ profile.Params) []plan.Finding { return judgeStorageDriver(h, "devicemapper") },
 	}

@@ -13,6 +13,9 @@ import (
 // unlimitedMemory and more is no limit: the engine's way to write "unlimited" once there was a limit.
 const unlimitedMemory = 1 << 62
 
+// restartForLimit is what to do where the kernel does not hold the limit that the engine shows.
+const restartForLimit = "the engine believes the limit is set; restart the container, then plan again"
+
 func memoryLimit() control.Control {
 	return control.Control{
 		ID:    "docker/memory-limit",
@@ -66,11 +69,14 @@ func judgeMemory(h *inventory.Host, c *inventory.Container, p profile.Params) pl
 	proof := evidence("limit", sourceCgroup, "%s", kernelLimit(kernel))
 	var f plan.Finding
 	switch {
+	case configured && held && kernel > c.Inspect.HostConfig.Memory:
+		f = verdict(plan.Fail, "a limit of %s is configured but not in effect: the kernel has %s", size(c.Inspect.HostConfig.Memory), size(kernel))
+		f.Blocked = restartForLimit
 	case configured && held:
 		f = verdict(plan.Pass, "memory is limited to %s", size(kernel))
 	case configured:
 		f = verdict(plan.Fail, "a limit of %s is configured but not in effect: the kernel has none", size(c.Inspect.HostConfig.Memory))
-		f.Blocked = "the engine believes the limit is set; restart the container, then plan again"
+		f.Blocked = restartForLimit
 	case held:
 		f = limitMemory(h, c, p, verdict(plan.Fail, "the kernel limits memory to %s now, but the container is not configured so: it is lost at its next start", size(kernel)))
 	default:

@@ -36,6 +36,8 @@ func judgeNamespace(c *inventory.Container, n namespace) plan.Finding {
 		return verdict(plan.Pass, "it does not share %s", n.words)
 	case configured && !running(c):
 		f = verdict(plan.Manual, "it shares %s"+notRunning, n.words)
+	case configured && c.Proc != nil && !shared:
+		f = verdict(plan.Manual, "it is configured to share %s (%s), and that is not in effect", n.words, n.option)
 	case configured:
 		f = verdict(plan.Manual, "it shares %s", n.words)
 	case strings.HasPrefix(mode, "container:"):
@@ -44,8 +46,14 @@ func judgeNamespace(c *inventory.Container, n namespace) plan.Finding {
 		f = verdict(plan.Manual, "it shares %s although it is not configured to", n.words)
 	}
 	f.Evidence = []plan.Evidence{evidence("mode", sourceInspect, "%s", plainName(mode))}
-	if c.Proc != nil {
-		f.Evidence = append(f.Evidence, evidence("shared namespaces", "/proc/PID/ns", "%s", list(c.Proc.SharedNamespaces)))
-	}
+	f.Evidence = append(f.Evidence, sharedEvidence(c)...)
 	return ask(f, fmt.Sprintf("%s? If not, run it without %s; if so, accept the risk.", n.ask, n.option), answerException(c, n.control))
+}
+
+// sharedEvidence is what the kernel shows of a container's namespaces.
+func sharedEvidence(c *inventory.Container) []plan.Evidence {
+	if c.Proc == nil {
+		return nil
+	}
+	return []plan.Evidence{evidence("shared namespaces", "/proc/PID/ns", "%s", list(c.Proc.SharedNamespaces))}
 }

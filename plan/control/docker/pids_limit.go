@@ -48,11 +48,14 @@ func judgePids(h *inventory.Host, c *inventory.Container, p profile.Params) plan
 	kernel := *c.Proc.PidsLimit
 	var f plan.Finding
 	switch {
+	case configured && kernel > *limit:
+		f = verdict(plan.Fail, "a limit of %d processes is configured but not in effect: the kernel has %d", *limit, kernel)
+		f.Blocked = restartForLimit
 	case configured && kernel > 0:
 		f = verdict(plan.Pass, "processes are limited to %d", kernel)
 	case configured:
 		f = verdict(plan.Fail, "a limit of %d processes is configured but not in effect: the kernel has none", *limit)
-		f.Blocked = "the engine believes the limit is set; restart the container, then plan again"
+		f.Blocked = restartForLimit
 	case kernel > 0:
 		f = limitPids(c, p, verdict(plan.Fail, "the kernel limits processes to %d now, but the container is not configured so: it is lost at its next start", kernel))
 	default:

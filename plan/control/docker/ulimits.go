@@ -3,6 +3,10 @@ package docker
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/plan/control"
@@ -21,7 +25,7 @@ func ownUlimits() control.Control {
 			"cis-docker-1.2.0": "5.18", "cis-docker-1.6.0": "5.19", "cis-docker-1.8.0": "5.19", "stride": "D",
 		},
 		Class:     control.Reported,
-		Verified:  "inspect (HostConfig.Ulimits), against the engine's defaults",
+		Verified:  "limits of its first process (/proc/PID/limits), beside inspect (HostConfig.Ulimits) and the engine's defaults",
 		Severity:  plan.RiskLow,
 		Container: judgeUlimits,
 	}
@@ -31,6 +35,9 @@ func judgeUlimits(h *inventory.Host, c *inventory.Container, _ profile.Params) p
 	defaults := control.DefaultUlimits(h)
 	if len(defaults) == 0 {
 		return verdict(plan.NotApplicable, "the engine has no default limits to be wider than: see docker/default-ulimits")
+	}
+	if running(c) && c.Proc == nil {
+		return unseen(c)
 	}
 	var own []control.Ulimit
 	if err := json.Unmarshal(c.Made().Ulimits, &own); err != nil {
@@ -42,10 +49,39 @@ func judgeUlimits(h *inventory.Host, c *inventory.Container, _ profile.Params) p
 			wider = append(wider, fmt.Sprintf("%s %d:%d (engine %d:%d)", plainName(u.Name), u.Soft, u.Hard, usual.Soft, usual.Hard))
 		}
 	}
-	if len(wider) == 0 {
-		return verdict(plan.Pass, "its limits are no wider than the engine's")
+	held, proof := heldWider(c, defaults)
+	var f plan.Finding
+	switch {
+	case len(wider) > 0:
+		f = ask(verdict(plan.Manual, "its limits are wider than the engine's: %s", list(wider)), "Does it need that much?", answerException(c, "docker/ulimits"))
+	case len(held) > 0:
+		f = verdict(plan.Fail, "its limits are configured no wider than the engine's, and that is not in effect: it has %s", list(held))
+		f.Blocked = "it was started with other limits; restart the container, then plan again"
+	case running(c):
+		f = verdict(plan.Pass, "its limits are no wider than the engine's")
+	default:
+		f = verdict(plan.Pass, "its limits are no wider than the engine's"+notRunning)
 	}
-	return ask(verdict(plan.Manual, "its limits are wider than the engine's: %s", list(wider)), "Does it need that much?", answerException(c, "docker/ulimits"))
+	f.Evidence = proof
+	return f
+}
+
+// heldWider are the limits of a container's first process that are wider than the engine's. Only hard ones count: a
+// process may raise its soft ones up to these by itself.
+func heldWider(c *inventory.Container, defaults map[string]control.Ulimit) (wider []string, proof []plan.Evidence) {
+	if c.Proc == nil {
+		return nil, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Proc.Ulimits)) {
+		held := c.Proc.Ulimits[name]
+		proof = append(proof, evidence(name, "/proc/PID/limits", "%s", held))
+		_, text, _ := strings.Cut(held, ":")
+		hard, err := strconv.ParseInt(text, 10, 64)
+		if usual, ok := defaults[name]; ok && err == nil && above(hard, usual.Hard) {
+			wider = append(wider, fmt.Sprintf("%s %s (engine %d:%d)", plainName(name), held, usual.Soft, usual.Hard))
+		}
+	}
+	return wider, proof
 }
 
 // above compares two limits, of which -1 is none.

@@ -1,6 +1,9 @@
 package docker
 
 import (
+	"encoding/json"
+	"fmt"
+
 	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
@@ -19,7 +22,7 @@ func usernsRemap() control.Control {
 			"cis-docker-1.2.0": "2.8", "cis-docker-1.6.0": "2.9", "cis-docker-1.8.0": "2.10", "stride": "E",
 		},
 		Class:    control.Reported,
-		Verified: "GET /info (SecurityOptions)",
+		Verified: "GET /info (SecurityOptions), beside daemon.json and flags",
 		Severity: plan.RiskMedium,
 		Host:     judgeUsernsRemap,
 	}
@@ -33,9 +36,12 @@ func judgeUsernsRemap(h *inventory.Host, _ profile.Params) []plan.Finding {
 	case h.Engine.Rootless:
 		return []plan.Finding{daemonVerdict(plan.Pass, "the engine is rootless: root in its containers is not root on the host")}
 	case h.Engine.UsernsRemap:
-		return []plan.Finding{daemonVerdict(plan.Pass, "user namespaces are remapped")}
+		return []plan.Finding{remapped(h)}
 	}
 	f := daemonVerdict(plan.Fail, "user namespaces are not remapped")
+	if conf := remapKey().configured(h); unreadable(h) == "" && string(conf.value) != noRemap {
+		f.Message = fmt.Sprintf("userns-remap is %s (%s) and that is not in effect: user namespaces are not remapped", conf.value, conf.from)
+	}
 	f.Evidence = []plan.Evidence{evidence("userns", sourceInfo, "not among the security options")}
 	var against []string
 	for i := range h.Containers {
@@ -49,4 +55,26 @@ func judgeUsernsRemap(h *inventory.Host, _ profile.Params) []plan.Finding {
 		f.Evidence = append(f.Evidence, evidence("would not start without --userns host", sourceInspect, "%s", list(against)))
 	}
 	return []plan.Finding{reported(f, plan.NeedsReplatform, "images, containers and volumes are not in the data directory of a remapped engine")}
+}
+
+// noRemap is the value of the key that remaps nothing.
+const noRemap = `""`
+
+func remapKey() daemonKey { return daemonKey{name: "userns-remap", absent: json.RawMessage(noRemap)} }
+
+// remapped judges an engine that remaps users: it has to do so after its next start too.
+func remapped(h *inventory.Host) plan.Finding {
+	f := daemonVerdict(plan.Pass, "user namespaces are remapped")
+	f.Evidence = []plan.Evidence{evidence("userns", sourceInfo, "among the security options")}
+	if problem := unreadable(h); problem != "" {
+		f.Status, f.Message = plan.Unknown, f.Message+", but whether that is configured could not be seen: "+problem
+		return f
+	}
+	conf := remapKey().configured(h)
+	f.Evidence = append(f.Evidence, evidence("userns-remap", conf.from, "%s", conf.value))
+	if string(conf.value) == noRemap {
+		f.Message = fmt.Sprintf("in effect now, but userns-remap is %s (%s): it is lost when the engine starts again", conf.value, conf.from)
+		return reported(f, plan.NeedsReplatform, "set userns-remap again before the engine starts: without it the engine has another data directory, and root in containers is root on the host")
+	}
+	return f
 }

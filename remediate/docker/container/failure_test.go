@@ -2,11 +2,13 @@ package container
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
 )
 
@@ -41,6 +43,7 @@ func TestGateFailures(t *testing.T) {
 		what    string // part of GateError.What
 		cap     string
 		cause   string
+		user    int // whom it runs as when it has settled; 0 is whoever
 	}{
 		{
 			name: "device", run: []string{h.Image(t, "mknod")}, what: "exited with code 1", cap: "MKNOD",
@@ -65,7 +68,7 @@ func TestGateFailures(t *testing.T) {
 			changes: []plan.Change{change("CapDrop", "null", `["CAP_NET_RAW"]`)},
 		},
 		{
-			name: "risen", cap: "SETUID", cause: "capability SETUID", what: "sleep, which ran as user 1234 and now runs as root",
+			name: "risen", user: 1234, cap: "SETUID", cause: "capability SETUID", what: "sleep, which ran as user 1234 and now runs as root",
 			run:     []string{h.Image(t, "busybox"), "sh", "-c", `printf 'x:x:1234:1234::/:/bin/sh\n' >>/etc/passwd; su x -c 'exec sleep 999' 2>/dev/null || exec sleep 999`},
 			changes: []plan.Change{change("CapDrop", "null", `["CAP_SETUID","CAP_SETGID"]`)},
 		},
@@ -73,7 +76,10 @@ func TestGateFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h.Docker(t, append([]string{"run", "-d", "-t", "--stop-timeout", "1", "--name", tt.name, "--restart", "on-failure:3"}, tt.run...)...)
-			eventually(t, "it settled", func() bool { return len(procOf(t, look(t, h, tt.name)).All) > 0 })
+			eventually(t, "it settled", func() bool {
+				all := procOf(t, look(t, h, tt.name)).All
+				return len(all) > 0 && (tt.user == 0 || slices.ContainsFunc(all, func(p inventory.Process) bool { return p.UID == tt.user }))
+			})
 			was := remember(t, h, tt.name)
 			gate := failed(t, recreator(t, h), stepFor(t, h, tt.name, tt.changes...))
 			t.Logf("%v\nnext: %s", gate, gate.Next)

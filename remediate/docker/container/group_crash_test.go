@@ -2,7 +2,6 @@ package container
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -53,15 +52,6 @@ func oneEach(t *testing.T, h *host.Host) {
 	}
 }
 
-// stride is from which call to the next one a group is killed: a group makes many, and each costs a stop and
-// a start of all its containers. make reliability tries every one.
-func stride() int {
-	if os.Getenv("DOCKER_HARDEN_TEST_THOROUGH") != "" {
-		return 1
-	}
-	return 7
-}
-
 // A process that is killed before any engine call or any note of a group's Do leaves what Undo brings
 // back exactly, and at no moment two containers of one name.
 func TestGroupKilledAnywhereInDo(t *testing.T) {
@@ -87,9 +77,9 @@ func TestGroupKilledAnywhereInDo(t *testing.T) {
 		})
 		return finished || !ok
 	}
-	for n := 1; !kill("call", n, 0); n += stride() {
+	for n := 1; !kill("call", n, 0); n += stride(7) {
 	}
-	for n := 1; !kill("note", 0, n); n += stride() {
+	for n := 1; !kill("note", 0, n); n += stride(7) {
 	}
 }
 
@@ -97,7 +87,7 @@ func TestGroupKilledAnywhereInDo(t *testing.T) {
 func TestGroupKilledAnywhereInUndo(t *testing.T) {
 	h := Here(t)
 	step, was := troupe(t, h)
-	for n, finished, ok := 1, false, true; ok && !finished; n += stride() {
+	for n, finished, ok := 1, false, true; ok && !finished; n += stride(7) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			r := recreator(t, h)
 			rec := done(t, r, step)
@@ -118,7 +108,7 @@ func TestGroupKilledAnywhereInUndo(t *testing.T) {
 func TestGroupKilledAnywhereInRebuild(t *testing.T) {
 	h := Here(t)
 	image := h.Image(t, "busybox")
-	for n, finished, ok := 1, false, true; ok && !finished; n += stride() {
+	for n, finished, ok := 1, false, true; ok && !finished; n += stride(7) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			h.Docker(t, "run", "-d", "--name", "vpn", "--restart", "always", image)
 			h.Docker(t, "run", "-d", "--name", "guest", "--network", "container:vpn", "--restart", "always", "-v", "/data", image)
@@ -157,7 +147,7 @@ func TestGroupKilledAnywhereInRebuild(t *testing.T) {
 func TestGroupPowerLostAnywhere(t *testing.T) {
 	h := Here(t)
 	step, was := troupe(t, h)
-	for n, finished := 1, false; !finished; n += stride() {
+	for n, finished := 1, false; !finished; n += stride(7) {
 		undo, err := recreator(t, h).Prepare(t.Context(), step)
 		if err != nil {
 			t.Fatal(err)

@@ -90,7 +90,7 @@ func TestUpdateExactUndoRecreates(t *testing.T) {
 	h.Docker(t, "run", "-d", "--name", "web", "-v", "/data", h.Image(t, "busybox"))
 	h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file; echo 2 >/data/file")
 	step := limitStep(t, h, "web")
-	for n, finished := 0, false; !finished; n++ {
+	for n, finished := 0, false; !finished; n += stride(4) {
 		was := look(t, h, "web")
 		u := updater(t, h)
 		step.Resource.ID = was.ID

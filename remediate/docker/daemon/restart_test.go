@@ -113,9 +113,9 @@ func TestRestartInterrupted(t *testing.T) {
 	r := newRig(t, "{}\n")
 	r.run("web")
 	before := r.state()
-	for _, point := range []string{
-		phaseStaging, phaseStaging + " done", "staged and reloaded", phaseWriting, phaseWriting + " done", "restarted",
-	} {
+	for _, point := range some(
+		phaseStaging, phaseStaging+" done", "staged and reloaded", phaseWriting, phaseWriting+" done", "restarted",
+	) {
 		r.sub(t, point, func(t *testing.T) {
 			p := r.prepare(hardened())
 			p.doAndDieAt(point)
@@ -145,9 +145,9 @@ func TestRestartUndoInterrupted(t *testing.T) {
 	r := newRig(t, "{}\n")
 	r.run("web")
 	before := r.state()
-	for _, point := range []string{
+	for _, point := range some(
 		"undo: written", "undo: restarted", "undo: explicit values written", "undo: reloaded", "undo: engine back",
-	} {
+	) {
 		r.sub(t, point, func(t *testing.T) {
 			p := r.prepare(hardened())
 			r.must(p.do())

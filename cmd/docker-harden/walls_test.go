@@ -61,6 +61,12 @@ func walls() []wall {
 			"a baseline compares verdicts; it has no part in them",
 		},
 		{
+			"plan/control/benchmark",
+			[]string{module + "/...", dockerClient},
+			nil,
+			"what a benchmark recommends does not depend on what judges it",
+		},
+		{
 			"remediate",
 			[]string{dockerClient, module + "/remediate/docker/...", module + "/remediate/host/...", module + "/plan/inventory/..."},
 			nil,

@@ -18,7 +18,7 @@ func privileged() control.Control {
 			"cis-docker-1.2.0": "5.4", "cis-docker-1.6.0": "5.5", "cis-docker-1.8.0": "5.5", "stride": "E",
 		},
 		Class:    control.Reported,
-		Verified: "inspect (HostConfig.Privileged), which never changes; what processes hold beyond it is seen by docker/capabilities and docker/seccomp",
+		Verified: "inspect (HostConfig.Privileged), which never changes, and CapEff in /proc/PID/status",
 		Severity: plan.RiskHigh,
 		Container: func(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
 			if !c.Inspect.HostConfig.Privileged {

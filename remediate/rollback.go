@@ -254,7 +254,5 @@ func proveBasis(ctx context.Context, s plan.Step, q RollbackRequest, before plan
 
 // touches says whether a step changes a field of its resource's basis.
 func touches(s plan.Step, field string) bool {
-	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
-		return c.Path == field || c.Path == "owner" && (field == "uid" || field == "gid")
-	})
+	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool { return c.Moves(field) })
 }

@@ -137,17 +137,17 @@ func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := planned(p, h); err != nil {
+	if err := planned(p, h, prof); err != nil {
 		return nil, fmt.Errorf("cannot trust plan %s: %w", file, err)
 	}
 	return &application{plan: p, data: data, sum: sum, profile: prof, engine: e, host: h}, nil
 }
 
 // planned refuses a plan that changes what no control asks for, or a file that is none of the engine's.
-func planned(p *plan.Plan, h *inventory.Host) error {
+func planned(p *plan.Plan, h *inventory.Host, prof *profile.Profile) error {
 	for _, s := range p.Steps {
 		for _, part := range s.Parts() {
-			if err := askedFor(part); err != nil {
+			if err := askedFor(part, h, prof); err != nil {
 				return err
 			}
 		}
@@ -171,10 +171,24 @@ func askedOfFile(s plan.Step, h *inventory.Host) error {
 }
 
 // askedFor refuses changes of one resource that no control asks for.
-func askedFor(part plan.Member) error {
+func askedFor(part plan.Member, h *inventory.Host, prof *profile.Profile) error {
+	c := containerOf(part.Resource, h)
 	for _, ch := range part.Changes {
-		if !controls.Changes(part.Resource.Kind, ch.Path) {
+		switch {
+		case !controls.Changes(part.Resource.Kind, ch.Path):
 			return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, part.Resource)
+		case c != nil && !controls.ChangesContainer(h, c, prof, ch):
+			return fmt.Errorf("%w: no control asks to change %s of %s from %s to %s (any more); plan again", plan.ErrEdited, clean(ch.Path), part.Resource, clean(string(ch.From)), clean(string(ch.To)))
+		}
+	}
+	return nil
+}
+
+// containerOf is the very container that was planned; nil: it is gone, so that its step is stale.
+func containerOf(r plan.Resource, h *inventory.Host) *inventory.Container {
+	for i := range h.Containers {
+		if c := &h.Containers[i]; r.Kind == plan.ResourceContainer && c.ID == r.ID && c.Problem == "" {
+			return c
 		}
 	}
 	return nil

@@ -96,15 +96,7 @@ func explained(s plan.Step, field string) bool {
 	if s.Resource.Kind == plan.ResourceDaemon && field == "content" {
 		return true // its keys are compared one by one
 	}
-	return slices.ContainsFunc(s.Changes, func(ch plan.Change) bool {
-		owner := field == "uid" || field == "gid"
-		return ch.Path == field || ch.Path == "owner" && owner || related(ch.Path, field)
-	})
-}
-
-// related are fields that the engine moves along with another.
-func related(path, field string) bool {
-	return path == "HostConfig.Memory" && field == "HostConfig.MemorySwap"
+	return slices.ContainsFunc(s.Changes, func(ch plan.Change) bool { return ch.Moves(field) })
 }
 
 // present finds the resource by its name: a recreate gave the container another id.
@@ -140,6 +132,9 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	if c == nil {
 		return nil
 	}
+	if target, setting, ok := plan.MountOf(path); ok {
+		return mountNow(c, target, setting)
+	}
 	value := c.Raw
 	for key := range strings.SplitSeq(path, ".") {
 		var fields map[string]json.RawMessage
@@ -149,6 +144,20 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 		value = fields[key]
 	}
 	return value
+}
+
+// mountNow is a setting of one mount of a container; nil: there is none in that place.
+func mountNow(c *inventory.Container, target, setting string) json.RawMessage {
+	for _, m := range c.Inspect.Mounts {
+		switch {
+		case m.Destination != target:
+		case setting == plan.MountWritable:
+			return fmt.Appendf(nil, "%t", m.RW)
+		default:
+			return fmt.Appendf(nil, "%q", m.Propagation)
+		}
+	}
+	return nil
 }
 
 // sameJSON compares values; null, nothing and an empty list are one: the engine tells them apart

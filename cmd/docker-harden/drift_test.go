@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -126,5 +127,47 @@ func TestDriftOfMembers(t *testing.T) {
 	member.Resource.Name = "gone"
 	if got := driftOfMember(member, h); len(got) != 1 || got[0].Target != "container/gone" {
 		t.Errorf("gone: %v", got)
+	}
+}
+
+func TestMountNow(t *testing.T) {
+	h := driftHost(`{}`, nil)
+	h.Containers[0].Inspect.Mounts = []inventory.Mount{{Type: "bind", Destination: "/data", Propagation: "rslave"}}
+	for path, want := range map[string]string{
+		plan.MountPath("/data", plan.MountPropagation): `"rslave"`, plan.MountPath("/data", plan.MountWritable): "false", plan.MountPath("/gone", plan.MountWritable): "",
+	} {
+		if got := settingNow(h, h.Containers[0].Resource(), path); string(got) != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+}
+
+// A saved plan is refused when it gives the very container that it names what no control asks for.
+func TestPlannedOfContainer(t *testing.T) {
+	prof, err := openProfile("cis-level1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := driftHost(`{}`, nil)
+	c := &h.Containers[0]
+	c.Inspect.HostConfig.Binds = []string{"/srv:/data:rshared", "/srv:/own"}
+	c.Inspect.Mounts = []inventory.Mount{{Type: "bind", Destination: "/data", Propagation: "rshared", RW: true}, {Type: "bind", Destination: "/own", RW: true}}
+	for _, tt := range []struct {
+		path, from, to, id string
+		refused            bool
+	}{
+		{"Mounts[/data].Propagation", `"rshared"`, `"rslave"`, c.ID, false},
+		{"Mounts[/data].Propagation", `"rshared"`, `"rprivate"`, c.ID, true},
+		{"Mounts[/own].Propagation", `"rshared"`, `"rslave"`, c.ID, true},
+		{"Mounts[/own].Propagation", `"rshared"`, `"rslave"`, "gone", false}, // its step is stale
+		{"Mounts[/data].Source", `"/srv"`, `"/"`, c.ID, true},
+		{"HostConfig.Binds", `null`, `["/:/host"]`, c.ID, true},
+		{"HostConfig.CapDrop", `null`, `["NET_RAW"]`, c.ID, false},
+	} {
+		step := plan.Step{ID: "container/web", Kind: plan.KindRecreate, Resource: plan.Container("web", tt.id), Changes: []plan.Change{{Path: tt.path, From: raw(tt.from), To: raw(tt.to), Kind: plan.KindRecreate}}}
+		err := planned(&plan.Plan{Steps: []plan.Step{step}}, h, prof)
+		if (err != nil) != tt.refused || err != nil && !errors.Is(err, plan.ErrEdited) {
+			t.Errorf("%s %s -> %s of %s: %v", tt.path, tt.from, tt.to, tt.id, err)
+		}
 	}
 }

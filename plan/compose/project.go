@@ -120,6 +120,9 @@ func (o *Override) add(h *inventory.Host, name string, instances []instance) {
 			s.write(w, *value)
 		}
 	}
+	for _, path := range unwritten(instances) {
+		w.leave(owner.OneLine(strings.TrimPrefix(path, "HostConfig.")), "write it into the project's own file")
+	}
 	o.Left = append(o.Left, w.left...)
 	o.Tagged = o.Tagged || w.tagged
 	if s := w.service(); len(s.fields) > 0 {

@@ -40,6 +40,20 @@ func settings() []setting {
 	}
 }
 
+// unwritten are the changes that this file has no words for: they depend on what the project's own file says.
+func unwritten(instances []instance) []string {
+	var out []string
+	for _, i := range instances {
+		for _, c := range i.changes {
+			known := slices.ContainsFunc(settings(), func(s setting) bool { return s.path == c.Path })
+			if !known && !slices.Contains(out, c.Path) {
+				out = append(out, c.Path)
+			}
+		}
+	}
+	return out
+}
+
 // agreed is the change of a setting that all containers of a service end with. nil: the plan does not
 // change it; reason says why there is none although it does.
 func agreed(path string, instances []instance) (value *change, reason string) {

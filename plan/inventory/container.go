@@ -80,6 +80,7 @@ type Inspect struct {
 	} `json:"Config"`
 	HostConfig struct {
 		Binds             []string          `json:"Binds"`
+		Mounts            []MountSpec       `json:"Mounts"`
 		NetworkMode       string            `json:"NetworkMode"`
 		PidMode           string            `json:"PidMode"`
 		IpcMode           string            `json:"IpcMode"`
@@ -166,6 +167,13 @@ type Mount struct {
 	Propagation string `json:"Propagation"`
 }
 
+// MountSpec is one mount as it was asked for in HostConfig.Mounts.
+type MountSpec struct {
+	Type   string `json:"Type"`
+	Source string `json:"Source"`
+	Target string `json:"Target"`
+}
+
 // OwnerKind says which tool made a container and will make it again.
 type OwnerKind string
 
@@ -208,6 +216,9 @@ type Proc struct {
 	SharedNamespaces []string `json:"shared_namespaces"`
 	// ReadOnlyRoot is the mount option of / in the container's mount namespace.
 	ReadOnlyRoot bool `json:"read_only_root"`
+	// Places are mounts of the container as the kernel holds them, by their place in it. Only bind mounts
+	// that could reach the host's system are looked at, see [Mount.Reaches].
+	Places map[string]Place `json:"places,omitempty"`
 	// Limits as the kernel holds them; -1 is unlimited, nil could not be read.
 	MemoryLimit *int64 `json:"memory_limit"`
 	PidsLimit   *int64 `json:"pids_limit"`

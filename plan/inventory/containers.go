@@ -139,8 +139,11 @@ func (c *collector) observe(o *observed) {
 		x.ProcProblem, x.UsageProblem = ended(err), ended(err)
 		return
 	}
-	if x.Proc, err = c.proc.read(pid, groups); err != nil {
-		x.ProcProblem = ended(err)
+	if x.Proc, err = c.proc.read(pid, groups); err == nil {
+		x.Proc.Places, err = c.root.places(pid, x.Inspect.reaching())
+	}
+	if err != nil {
+		x.Proc, x.ProcProblem = nil, ended(err)
 	} else {
 		x.Proc.Entry = c.proc.entry(pid, &x.Inspect, o.search)
 		if names := x.Made().UlimitNames; len(names) > 0 {

@@ -10,6 +10,7 @@ type mount struct {
 	root, point    string
 	options, super string
 	kind           string // file system type
+	peers          string // group of mounts that show each other's mounts below them; empty: none
 }
 
 func parseMounts(data []byte) []mount {
@@ -23,6 +24,11 @@ func parseMounts(data []byte) []mount {
 		m := mount{root: unoctal(fields[3]), point: unoctal(fields[4]), options: fields[5], kind: tail[0]}
 		if len(tail) > 2 {
 			m.super = tail[2]
+		}
+		for _, tag := range fields[6:] {
+			if peers, shared := strings.CutPrefix(tag, "shared:"); shared {
+				m.peers = peers
+			}
 		}
 		mounts = append(mounts, m)
 	}

@@ -144,6 +144,8 @@ func (w *walker) hostConfig(i *Inspect, key string, v gjson.Result) {
 	switch key {
 	case "Binds":
 		w.texts(&h.Binds, v)
+	case "Mounts":
+		w.json(&h.Mounts, v)
 	case "NetworkMode":
 		w.text(&h.NetworkMode, v)
 	case "PidMode":

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"docker-harden/plan"
 )
@@ -86,6 +87,9 @@ func unitLine(flags []string) string {
 func adviseUnit(unit string, w wish) (text, lines []string) {
 	put, take := runFlags(w)
 	text = append(text, "The unit starts the container with docker run and would make it again as its ExecStart says: the flags belong there.")
+	if len(w.other) > 0 {
+		text = append(text, "To be changed in the same command, with flags that depend on the rest of it: "+strings.Join(w.other, ", ")+".")
+	}
 	lines = []string{
 		Command(append([]string{"systemctl", "edit"}, operand(unit)...)...), "# in the editor:", "[Service]", "ExecStart=",
 		"ExecStart=/usr/bin/docker run " + unitLine(put) + " …",

@@ -190,6 +190,10 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 		t.Fatal(err)
 	}
 	for _, change := range step.Changes {
+		if target, setting, ok := plan.MountOf(change.Path); ok {
+			changeMount(t, c, target, setting, change)
+			continue
+		}
 		field, ok := strings.CutPrefix(change.Path, "HostConfig.")
 		if !ok || string(plainJSON(t, have[field])) != string(plainJSON(t, change.From)) {
 			t.Errorf("%s of %s is %s, the change says %s", change.Path, c.Name, have[field], change.From)
@@ -200,6 +204,29 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 		t.Fatal(err)
 	}
 	enforce(c, fields)
+}
+
+// changeMount is what a new container has mounted in one place.
+func changeMount(t *testing.T, c *inventory.Container, target, setting string, change plan.Change) {
+	t.Helper()
+	i := slices.IndexFunc(c.Inspect.Mounts, func(m inventory.Mount) bool { return m.Destination == target })
+	if i < 0 {
+		t.Fatalf("%s has nothing mounted on %s", c.Name, target)
+	}
+	m := &c.Inspect.Mounts[i]
+	have, into := raw(m.Propagation), any(&m.Propagation)
+	if setting == plan.MountWritable {
+		have, into = raw(m.RW), &m.RW
+	}
+	if string(have) != string(change.From) {
+		t.Errorf("%s of %s is %s, the change says %s", change.Path, c.Name, have, change.From)
+	}
+	if err := json.Unmarshal(change.To, into); err != nil {
+		t.Fatal(err)
+	}
+	if c.Proc != nil && c.Proc.Places != nil {
+		c.Proc.Places[target] = inventory.Place{Shared: m.Shares(), ReadOnly: !m.RW}
+	}
 }
 
 // plainJSON sorts the keys of objects.

@@ -1,9 +1,14 @@
 package docker
 
 import (
+	"encoding/json"
+	"reflect"
 	"slices"
 
 	"docker-harden/plan"
+	"docker-harden/plan/control"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
 )
 
 // settings are all that the controls of this package may ask to change, by kind of resource.
@@ -15,6 +20,7 @@ var settings = map[plan.ResourceKind][]string{
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
+		"Mounts[].Propagation",
 	},
 	plan.ResourceFile: {"mode", "owner"},
 }
@@ -22,5 +28,44 @@ var settings = map[plan.ResourceKind][]string{
 // Changes reports whether any control of this package may ask for a change of this setting. A plan that
 // changes something else was not made by this tool, whatever its digest says.
 func Changes(kind plan.ResourceKind, setting string) bool {
-	return slices.Contains(settings[kind], setting)
+	return slices.Contains(settings[kind], generic(setting))
+}
+
+// generic is a setting without the mount that it is about.
+func generic(setting string) string {
+	if _, which, ok := plan.MountOf(setting); ok {
+		return plan.MountPath("", which)
+	}
+	return setting
+}
+
+// asking are the controls that ask for a setting, for those settings that a plan must not give another value than
+// they do. What they ask for depends on the profile and on what cannot change while a container exists.
+func asking(setting string) []control.Control {
+	switch generic(setting) {
+	case "Mounts[].Propagation":
+		return []control.Control{mountPropagation()}
+	}
+	return nil
+}
+
+// ChangesContainer reports whether a change of a container is one that a control asks for with this profile. Of
+// settings whose wanted values come from what is measured nothing is said here: true.
+func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Profile, change plan.Change) bool {
+	controls := asking(change.Path)
+	for _, one := range controls {
+		params, on := p.ParamsFor(one.ID, c.Name, one.Params)
+		if on && slices.ContainsFunc(one.Container(h, c, params).Changes, func(asked plan.Change) bool {
+			return asked.Path == change.Path && sameValue(asked.To, change.To)
+		}) {
+			return true
+		}
+	}
+	return len(controls) == 0
+}
+
+// sameValue compares JSON values, whose spaces and order of keys differ in a plan file.
+func sameValue(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

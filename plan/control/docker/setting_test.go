@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 					if asked[f.Resource.Kind] == nil {
 						asked[f.Resource.Kind] = map[string]bool{}
 					}
-					asked[f.Resource.Kind][c.Path] = true
+					asked[f.Resource.Kind][generic(c.Path)] = true
 				}
 			}
 		}
@@ -41,6 +42,48 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 			if Changes(kind, forged) {
 				t.Errorf("%q of a %s may be changed", forged, kind)
 			}
+		}
+	}
+}
+
+// Every change that a fixture's findings ask for is one that a plan may hold, and with another value, for another
+// container or under another profile it is none.
+func TestChangesContainer(t *testing.T) {
+	files, err := filepath.Glob(fixtures + "/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, file := range files {
+		for _, s := range scenes(t, file) {
+			p := load(t, s.profile)
+			for _, f := range s.findings(t) {
+				c := s.host.Find(f.Resource.ID)
+				if f.Resource.Kind != plan.ResourceContainer || c == nil {
+					continue
+				}
+				for _, change := range f.Changes {
+					guarded := len(asking(change.Path)) > 0
+					seen[generic(change.Path)] = guarded
+					if !ChangesContainer(s.host, c, p, change) {
+						t.Errorf("%s: %s asks to change %s to %s, and a plan with it would be refused", file, f.Control, change.Path, change.To)
+					}
+					forged := change
+					forged.To = json.RawMessage(`"forged"`)
+					if guarded && (ChangesContainer(s.host, c, p, forged) || ChangesContainer(s.host, c, load(t, []byte("controls: {docker/host-hardened: {}}\n")), change)) {
+						t.Errorf("%s: %s may be changed to anything, or without being asked for", file, change.Path)
+					}
+					stranger := ordinaryContainer("stranger")
+					if guarded && ChangesContainer(s.host, &stranger, p, change) {
+						t.Errorf("%s: %s of any container may be changed", file, change.Path)
+					}
+				}
+			}
+		}
+	}
+	for _, path := range settings[plan.ResourceContainer] {
+		if guarded, there := seen[path]; !there || guarded != (len(asking(path)) > 0) {
+			t.Errorf("%s: seen %t, guarded %t", path, there, guarded)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 )
 
@@ -162,6 +163,9 @@ func (x *swap) otherCause(line string) (cause, next string) {
 	case x.changes.has("ReadonlyRootfs") && has("read-only file system", "erofs"):
 		return "its root file system is read-only now and it writes there",
 			"give it a tmpfs or a volume for that path, or leave its root file system writable in the profile, then plan again"
+	case x.changes.mounts(plan.MountWritable) && has("read-only file system", "erofs"):
+		return "a directory of the host that it writes to is mounted read-only now",
+			"list that directory in needed of docker/sensitive-mounts for this container in the profile, then plan again"
 	case x.changes.has("PidsLimit") && has("resource temporarily unavailable", "fork"):
 		return "the new limit of processes is too low", "raise the limit of processes for this container in the profile, then plan again"
 	case x.changes.has("Memory") && has("out of memory", "cannot allocate memory"):

@@ -14,6 +14,14 @@ func (l changeList) has(field string) bool {
 	return slices.ContainsFunc(l, func(c plan.Change) bool { return c.Path == "HostConfig."+field })
 }
 
+// mounts reports whether a setting of any mount is planned to change.
+func (l changeList) mounts(setting string) bool {
+	return slices.ContainsFunc(l, func(c plan.Change) bool {
+		_, which, ok := plan.MountOf(c.Path)
+		return ok && which == setting
+	})
+}
+
 // paths are the settings that are planned to change.
 func (l changeList) paths() []string {
 	out := make([]string, len(l))

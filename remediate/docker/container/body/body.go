@@ -104,6 +104,13 @@ func Build(src Source, changes []plan.Change) (*Request, error) {
 // apply makes the planned changes first: every later rule sees the container as it shall be.
 func (b *builder) apply(changes []plan.Change) error {
 	for _, c := range changes {
+		if target, setting, ok := plan.MountOf(c.Path); ok {
+			if err := b.changeMount(c, target, setting); err != nil {
+				return err
+			}
+			b.req.Changed = append(b.req.Changed, c.Path)
+			continue
+		}
 		root, rest, _ := strings.Cut(c.Path, ".")
 		target := b.host
 		switch {

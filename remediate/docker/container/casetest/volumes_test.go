@@ -1,9 +1,11 @@
 package casetest
 
 import (
+	"strings"
 	"testing"
 
 	"docker-harden/cmd/reliability/row"
+	"docker-harden/plan"
 )
 
 // named are the members in which volumes without a name appear by the name the engine gave them.
@@ -48,6 +50,27 @@ func TestVolumes(t *testing.T) {
 			given:  func(s *stage) { s.docker("run", "-d", "--name", "donor", "-v", "/donated", s.h.Image(s.T, "busybox")) },
 			inside: "touch /hostetc/x /donated/x 2>&1 | sed 's/.*: //'",
 			after:  func(s *stage) { contains(s.T, s.sh("touch /hostetc/x /donated/x 2>&1 || true"), "Read-only") },
+		},
+		{
+			Row:  row.Row{ID: "7", Case: "shared bind made a slave and read-only", Apply: "the kernel has it in no group of the host's, and read-only", Rollback: "shared and writable as before"},
+			name: "shared", args: []string{"-v", "/opt/shared:/shared:rw,rshared"}, other: []string{"Mounts", "HostConfig.Binds"},
+			given: func(s *stage) {
+				s.h.Exec(s.T, "sh", "-c", "mkdir -p /opt/shared && mount --bind /opt/shared /opt/shared && mount --make-rshared /opt/shared")
+			},
+			changes: []plan.Change{
+				{Path: "Mounts[/shared].Propagation", From: []byte(`"rshared"`), To: []byte(`"rslave"`), Kind: plan.KindRecreate},
+				{Path: "Mounts[/shared].RW", From: []byte("true"), To: []byte("false"), Kind: plan.KindRecreate},
+			},
+			after: func(s *stage) {
+				s.want("{{json .HostConfig.Binds}}", `["/opt/shared:/shared:ro,rslave"]`)
+				if line := s.sh("grep ' /shared ' /proc/self/mountinfo"); strings.Contains(line, " shared:") || !strings.Contains(line, " master:") || !strings.Contains(line, " ro,") {
+					s.Errorf("the kernel has %s", line)
+				}
+			},
+			back: func(s *stage) {
+				contains(s.T, s.sh("grep ' /shared ' /proc/self/mountinfo"), " shared:")
+				s.h.Exec(s.T, "umount", "-l", "/opt/shared")
+			},
 		},
 		{
 			Row:  row.Row{ID: "8", Case: "volumes-from a container that was removed since", Apply: kept, Rollback: kept},

@@ -1,0 +1,40 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+)
+
+// Settings of one mount that can be changed. They stand in the engine's merged list of mounts, whatever way
+// the mount was asked for.
+const (
+	MountPropagation = "Propagation"
+	MountWritable    = "RW"
+)
+
+// MountPath is the path of a change of one mount: "Mounts[/data].Propagation". target is its place in the
+// container.
+func MountPath(target, setting string) string { return "Mounts[" + target + "]." + setting }
+
+// MountOf reads what [MountPath] wrote.
+func MountOf(path string) (target, setting string, ok bool) {
+	rest, isMount := strings.CutPrefix(path, "Mounts[")
+	if end := strings.LastIndex(rest, "]."); isMount && end > 0 {
+		target, setting = rest[:end], rest[end+len("]."):]
+		return target, setting, setting == MountPropagation || setting == MountWritable
+	}
+	return "", "", false
+}
+
+// Moves reports whether making a change moves a field of the resource's [Basis]: its own, and those that
+// the engine moves along with it.
+func (c Change) Moves(field string) bool {
+	if _, _, mount := MountOf(c.Path); mount {
+		return slices.Contains([]string{"Mounts", "HostConfig.Binds", "HostConfig.Mounts"}, field)
+	}
+	along := map[string][]string{
+		"owner":             {"uid", "gid"},
+		"HostConfig.Memory": {"HostConfig.MemorySwap"},
+	}
+	return c.Path == field || slices.Contains(along[c.Path], field)
+}

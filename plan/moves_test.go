@@ -1,0 +1,33 @@
+package plan
+
+import "testing"
+
+func TestMountOf(t *testing.T) {
+	for _, target := range []string{"/data", "/a b", "/odd].RW", "/", "/x]"} {
+		for _, setting := range []string{MountPropagation, MountWritable} {
+			if got, s, ok := MountOf(MountPath(target, setting)); got != target || s != setting || !ok {
+				t.Errorf("%q %s is read as %q %q %t", target, setting, got, s, ok)
+			}
+		}
+	}
+	for _, path := range []string{"", "Mounts", "Mounts[].RW", "Mounts[/data]", "Mounts[/data].", "Mounts[/data].Source", "HostConfig.Mounts", "mounts[/data].RW"} {
+		if target, setting, ok := MountOf(path); ok {
+			t.Errorf("%q is read as %q %q", path, target, setting)
+		}
+	}
+}
+
+func TestChangeMoves(t *testing.T) {
+	for path, want := range map[string]map[string]bool{
+		"owner":                               {"uid": true, "gid": true, "mode": false, "owner": true},
+		"HostConfig.Memory":                   {"HostConfig.Memory": true, "HostConfig.MemorySwap": true, "HostConfig.CapAdd": false},
+		MountPath("/data", MountPropagation):  {"Mounts": true, "HostConfig.Binds": true, "HostConfig.Mounts": true, "HostConfig.Tmpfs": false},
+		"HostConfig.MountsOfSomebodyElse[/x]": {"Mounts": false},
+	} {
+		for field, moves := range want {
+			if got := (Change{Path: path}).Moves(field); got != moves {
+				t.Errorf("a change of %s moves %s: %t, want %t", path, field, got, moves)
+			}
+		}
+	}
+}

@@ -285,6 +285,8 @@ func effectText(step *Step) string {
 	switch step.Kind {
 	case KindFile:
 		return "no service is touched"
+	case KindSocket:
+		return "no service is touched, systemd reads its units again"
 	case KindUpdate:
 		return "live, no downtime"
 	case KindReload:

@@ -9,6 +9,7 @@ type Kind string
 // The kinds, least disruptive first.
 const (
 	KindFile     Kind = "file"     // owner and mode of a host file; nothing restarts
+	KindSocket   Kind = "socket"   // owner and mode of the engine's socket, also of the next one: a drop-in of its unit
 	KindUpdate   Kind = "update"   // POST /containers/{id}/update; nothing restarts
 	KindReload   Kind = "reload"   // daemon.json and SIGHUP; nothing restarts
 	KindRestart  Kind = "restart"  // daemon.json and an engine restart
@@ -20,14 +21,16 @@ func (k Kind) cost() int {
 	switch k {
 	case KindFile:
 		return 0
-	case KindUpdate:
+	case KindSocket:
 		return 1
-	case KindReload:
+	case KindUpdate:
 		return 2
-	case KindRestart:
+	case KindReload:
 		return 3
-	case KindRecreate:
+	case KindRestart:
 		return 4
+	case KindRecreate:
+		return 5
 	}
 	return -1
 }
@@ -37,6 +40,8 @@ func (k Kind) Symbol() string {
 	switch k {
 	case KindFile:
 		return "F"
+	case KindSocket:
+		return "S"
 	case KindUpdate:
 		return "~"
 	case KindReload:
@@ -63,7 +68,7 @@ const (
 type Change struct {
 	// Path names the setting in the terms of its owner: a top-level key of daemon.json
 	// ("log-level"), a field of a container's inspect answer ("HostConfig.CapDrop"), or
-	// "mode" / "owner" of a file.
+	// "mode" / "owner" of a file, or what a socket unit says of the next socket ("SocketMode").
 	Path string `json:"path"`
 	// From and To are JSON values in the owner's own form. null means unset (for daemon.json: key absent).
 	// File modes are strings of octal digits ("0644"); owners are "uid:gid" in decimal.

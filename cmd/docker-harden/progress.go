@@ -170,6 +170,8 @@ func word(k plan.Kind) string {
 	switch k {
 	case plan.KindFile:
 		return "owner and mode set"
+	case plan.KindSocket:
+		return "owner and mode set, also of the next one"
 	case plan.KindUpdate:
 		return "updated live"
 	case plan.KindReload:

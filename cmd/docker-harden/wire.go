@@ -143,7 +143,7 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 	recreator := &container.Recreator{Engine: e.Client, Options: o}
 	return &remediate.Runner{
 		Handlers: map[plan.Kind]remediate.Handler{
-			plan.KindFile: &host.FileMode{}, plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
+			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
 			plan.KindUpdate: &container.Updater{Engine: e.Client, Options: o}, plan.KindRecreate: recreator,
 		},
 		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),

@@ -21,7 +21,10 @@ type SocketMaker struct {
 	// Is is the name of the group that the socket has now; empty when /etc/group does not name it.
 	Is string `json:"is,omitempty"`
 	// Docker is whether there is a group docker.
-	Docker bool `json:"docker,omitempty"`
+	Docker    bool `json:"docker,omitempty"`
+	DockerGID int  `json:"docker_gid,omitempty"`
+	// Later are the drop-ins that have the last word on a setting ("SocketMode") after any of this tool's.
+	Later map[string]string `json:"later,omitempty"`
 	// Problem is why it cannot be told how the next socket will be.
 	Problem string `json:"problem,omitempty"`
 }
@@ -108,7 +111,25 @@ func (r hostRoot) socketUnit(name string) (SocketMaker, []string) {
 		return SocketMaker{Unit: name, Problem: fmt.Sprintf("unit %s has a SocketMode that is none: %q", name, s.socket["SocketMode"])}, listen
 	}
 	user := first(s.socket["SocketUser"], rootUser)
-	return SocketMaker{Unit: name, User: user, Group: first(s.socket["SocketGroup"], user), Mode: fmt.Sprintf("%04o", mode)}, listen
+	return SocketMaker{Unit: name, User: user, Group: first(s.socket["SocketGroup"], user), Mode: fmt.Sprintf("%04o", mode), Later: s.later()}, listen
+}
+
+// SocketDropIn is the drop-in of the engine's socket unit that this tool writes. Drop-ins are read in the order
+// of their names.
+const SocketDropIn = "/etc/systemd/system/docker.socket.d/50-docker-harden.conf"
+
+// later are the settings of a socket that a drop-in behind [SocketDropIn] makes, and which.
+func (s *service) later() map[string]string {
+	var out map[string]string
+	for setting, file := range s.socketFrom {
+		if path.Base(file) > path.Base(SocketDropIn) && strings.HasSuffix(path.Dir(file), ".d") {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[setting] = file
+		}
+	}
+	return out
 }
 
 // socket adds a socket that exists, once.
@@ -121,7 +142,7 @@ func (f *fileFinder) socket(role FileRole, name string, maker SocketMaker, group
 	if file.Problem == "" && !seen.Exists {
 		file.None = "there is no " + name
 	}
-	_, maker.Docker = groups[dockerGroup]
+	maker.DockerGID, maker.Docker = groups[dockerGroup]
 	maker.Is = groupName(groups, seen.GID)
 	file.Socket = &maker
 	f.found = append(f.found, file)

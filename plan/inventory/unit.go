@@ -34,7 +34,9 @@ type service struct {
 	envFiles []string // EnvironmentFile paths as written, in order
 	listen   []string // ListenStream of a socket, in order
 	socket   map[string]string
-	found    bool
+	// socketFrom is, by setting of a socket, the file that said so last.
+	socketFrom map[string]string
+	found      bool
 }
 
 // nextArgv is the command line with which systemd will start a unit next, read from the files on
@@ -146,8 +148,9 @@ func (s *service) merge(name string, data []byte) error {
 			s.listen = addOrReset(s.listen, value)
 		case "Socket.SocketMode", "Socket.SocketUser", "Socket.SocketGroup":
 			if s.socket == nil {
-				s.socket = map[string]string{}
+				s.socket, s.socketFrom = map[string]string{}, map[string]string{}
 			}
+			s.socketFrom[option.Name] = name
 			s.socket[option.Name] = value
 		}
 	}

@@ -20,14 +20,17 @@ type file struct {
 	stat unix.Stat_t
 }
 
-// open walks to a file without following any symlink on the way.
-func (h *FileMode) open(name string) (*file, error) {
+// open walks to a file or directory.
+func (h *FileMode) open(name string) (*file, error) { return walk(h.Root, name, (*file).usable) }
+
+// walk goes to a file without following any symlink on the way. usable closes what is of no use.
+func walk(root, name string, usable func(*file) error) (*file, error) {
 	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
 		return nil, fmt.Errorf("cannot open %q: it is no absolute, clean path of a file", name)
 	}
-	fd, err := unix.Open(h.Root+"/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(root+"/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open %s/: %w", h.Root, err)
+		return nil, fmt.Errorf("cannot open %s/: %w", root, err)
 	}
 	walked := ""
 	for part := range strings.SplitSeq(name[1:], "/") {
@@ -48,7 +51,7 @@ func (h *FileMode) open(name string) (*file, error) {
 			return nil, fmt.Errorf("cannot use %s: %s is a symlink, and that was not so when the plan was made", name, walked)
 		}
 		if walked == name {
-			return f, f.usable()
+			return f, usable(f)
 		}
 	}
 	return nil, fmt.Errorf("internal error: cannot walk to %q", name)

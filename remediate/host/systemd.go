@@ -27,6 +27,14 @@ type units interface {
 
 // connect reaches systemd directly, which needs root and no bus, or else through the system bus.
 func connect(ctx context.Context) (units, error) {
+	conn, err := reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+func reach(ctx context.Context) (*dbus.Conn, error) {
 	direct, err := dbus.NewSystemdConnectionContext(ctx)
 	if err == nil {
 		return direct, nil

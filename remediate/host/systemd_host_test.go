@@ -11,7 +11,9 @@ import (
 	"time"
 
 	testhost "docker-harden/cmd/testhost/host"
+	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/remediate"
 )
 
 // insideSystemd is set for the test binary when it runs on a host whose PID 1 is systemd.
@@ -126,6 +128,7 @@ func TestSystemdForReal(t *testing.T) {
 		})
 	}
 	t.Run("the engine", realEngine)
+	t.Run("the engine's socket", realSocket)
 	t.Run("unknown unit", func(t *testing.T) {
 		m, err := Open(Service{Manager: Systemd, Unit: "none.service"})
 		must(t, err)
@@ -269,5 +272,50 @@ func realEngine(t *testing.T) {
 	}
 	if out := h.systemctl("is-active", "docker.socket"); out != "active" {
 		t.Errorf("the socket is %s", out)
+	}
+}
+
+// The engine's own socket under a unit that opens it to everybody: closed at once and for every later one, while
+// the engine goes on, and brought back.
+func realSocket(t *testing.T) {
+	h := &unitHost{t: t}
+	const opened = "/etc/systemd/system/docker.socket.d/10-open.conf"
+	must(t, os.MkdirAll(dropInDir, 0o755))
+	must(t, os.WriteFile(opened, []byte("[Socket]\nSocketMode=0666\n"), 0o644))
+	h.systemctl("daemon-reload")
+	again := func() {
+		h.systemctl("reset-failed", "docker.service", "docker.socket")
+		h.systemctl("stop", "docker.service", "docker.socket")
+		h.systemctl("start", "docker.socket", "docker.service")
+	}
+	again()
+	access := func() string {
+		out, err := exec.Command("stat", "-c", "%U:%G %a", "/run/docker.sock").CombinedOutput()
+		must(t, err)
+		return strings.TrimSpace(string(out)) + " " + h.systemctl("show", "docker.socket", "-p", "SocketMode", "--value")
+	}
+	state := func() string { return h.systemctl("is-active", "docker.service", "docker.socket") }
+	if got := access(); got != "root:docker 666 0666" {
+		t.Fatalf("before: %s", got)
+	}
+	s, step := &Socket{}, socketStep("SocketMode 0666 0660", "mode 0666 0660")
+	undo, err := s.Prepare(t.Context(), step)
+	must(t, err)
+	pid := h.systemctl("show", "docker.service", "-p", "MainPID", "--value")
+	must(t, s.Do(t.Context(), step, undo, nil))
+	if got := access(); got != "root:docker 660 0660" || state() != "active\nactive" || h.systemctl("show", "docker.service", "-p", "MainPID", "--value") != pid {
+		t.Errorf("applied: %s, %s", got, state())
+	}
+	again()
+	if got := access(); got != "root:docker 660 0660" {
+		t.Errorf("the next socket: %s", got)
+	}
+	restored, err := s.Undo(t.Context(), step, remediate.Record{Undo: undo})
+	must(t, err)
+	if got := access(); got != "root:docker 666 0666" || restored.How != plan.Exact || len(restored.Notes) != 0 {
+		t.Errorf("undone: %s, %+v", got, restored)
+	}
+	if entries, err := os.ReadDir(dropInDir); err != nil || len(entries) != 1 || entries[0].Name() != "10-open.conf" {
+		t.Errorf("left: %v, %v", entries, err)
 	}
 }

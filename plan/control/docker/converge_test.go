@@ -2,6 +2,7 @@ package docker
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -158,6 +159,10 @@ func changeFile(t *testing.T, h *inventory.Host, step plan.Step) {
 	if !file.Exists {
 		file = h.Daemon.Config
 	}
+	maker := &inventory.SocketMaker{}
+	if i := slices.IndexFunc(h.EngineFiles, func(f inventory.EngineFile) bool { return f.Resolved == step.Resource.Name && f.Socket != nil }); i >= 0 {
+		maker = h.EngineFiles[i].Socket
+	}
 	for _, c := range step.Changes {
 		if !ChangesFile(h, step.Resource.Name, c) {
 			t.Errorf("a plan with this change of %s would be refused: %s %s -> %s", step.Resource, c.Path, c.From, c.To)
@@ -169,7 +174,15 @@ func changeFile(t *testing.T, h *inventory.Host, step plan.Step) {
 		mode, err := strconv.ParseUint(to, 8, 32)
 		switch {
 		case c.Path == settingOwner && to == rootOwner:
-			file.UID, file.GID = 0, 0
+			file.UID, file.GID, maker.Is = 0, 0, groupRoot
+		case c.Path == settingOwner && to == fmt.Sprintf("0:%d", maker.DockerGID):
+			file.UID, file.GID, maker.Is = 0, maker.DockerGID, groupDocker
+		case c.Path == settingSocketMode:
+			maker.Mode = to
+		case c.Path == settingSocketUser:
+			maker.User = to
+		case c.Path == settingSocketGroup:
+			maker.Group = to
 		case c.Path == settingMode && err == nil:
 			file.Mode = fs.FileMode(mode).Perm()
 		default:

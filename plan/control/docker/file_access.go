@@ -46,6 +46,9 @@ func ownerOf(row engineFile) control.Control {
 			c.Title = row.name + " belongs to root"
 		}
 	}
+	if row.id == dockerSock().id {
+		c.Fix, c.Class = engineSocketFix, control.Automatic
+	}
 	return c
 }
 
@@ -73,6 +76,9 @@ func modeOf(row engineFile) control.Control {
 	if row.sockets() {
 		c.Fix, c.Class, c.Verified = socketFix, control.Reported, "mode of the socket (stat), and of the next one: "+socketMakers
 		c.Host = func(h *inventory.Host, _ profile.Params) []plan.Finding { return judgeFiles(h, row, judgeSocketMode) }
+	}
+	if row.id == dockerSock().id {
+		c.Fix, c.Class = engineSocketFix, control.Automatic
 	}
 	return c
 }
@@ -308,16 +314,25 @@ func ownerText(f inventory.File) string { return fmt.Sprintf("%d:%d", f.UID, f.G
 
 // ChangesFile reports whether a control of this package asks, or could have asked, for a change of this
 // file on this host: the file is one of the engine's, and the change gives it to root or takes away from
-// its mode. Any other change was not planned by this tool, whatever the plan's digest says.
+// its mode; of the engine's socket also those of its unit. Any other change was not planned by this tool, whatever the plan's digest says.
 func ChangesFile(h *inventory.Host, name string, c plan.Change) bool {
 	var from, to string
-	if json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil || c.Kind != plan.KindFile {
+	if json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil {
 		return false
 	}
 	for _, row := range table() {
 		for _, f := range filesOf(h, row) {
-			if row.sockets() || f.Resolved != name || f.Problem+f.None+f.Held != "" {
+			if f.Resolved != name || f.Problem+f.None+f.Held != "" {
 				continue
+			}
+			if row.sockets() {
+				if f.wishes(from, to, c) {
+					return true
+				}
+				continue
+			}
+			if c.Kind != plan.KindFile {
+				return false
 			}
 			if c.Path == settingOwner {
 				return to == rootOwner

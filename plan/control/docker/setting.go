@@ -22,7 +22,7 @@ var settings = map[plan.ResourceKind][]string{
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
 		"Mounts[].Propagation",
 	},
-	plan.ResourceFile: {"mode", "owner"},
+	plan.ResourceFile: {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
 }
 
 // Changes reports whether any control of this package may ask for a change of this setting. A plan that

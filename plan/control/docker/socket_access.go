@@ -11,8 +11,9 @@ import (
 	"docker-harden/plan/inventory"
 )
 
-// Sockets are judged and not changed: engine, containerd or systemd make them anew at each start, so what
-// chmod does to one lasts until then. Both are judged, the socket and how the next one will be.
+// Sockets are made anew at each start, by engine, containerd or systemd, so what chmod does to one lasts until
+// then. Both are judged, the socket and how the next one will be, and both are changed where systemd makes it;
+// see socket_change.go. Elsewhere a finding has the command.
 
 const socketFix = "By hand, with the command that the finding names: the socket is made anew at each start, so that what makes it has to change, and not the socket alone."
 
@@ -42,10 +43,16 @@ func (f seenFile) groups() []string {
 
 // proper is the owner that a socket should have.
 func (f seenFile) proper() string {
-	if f.Role == inventory.RoleEngineSocket && f.maker().Docker {
+	if f.Role == inventory.RoleEngineSocket && f.maker().Docker && f.maker().DockerGID > 0 {
 		return "root:docker"
 	}
 	return "root:root"
+}
+
+// properGroup is the group of proper.
+func (f seenFile) properGroup() string {
+	_, group, _ := strings.Cut(f.proper(), ":")
+	return group
 }
 
 func judgeSocketOwner(_ *inventory.Host, f seenFile) plan.Finding {
@@ -57,7 +64,7 @@ func judgeSocketOwner(_ *inventory.Host, f seenFile) plan.Finding {
 	if m.User == groupRoot && f.is.UID == 0 && !next && (now || m.Is == m.Group) {
 		return askGroup(f, found) // somebody chose this group
 	}
-	return socketVerdict(f, found, now, next)
+	return f.change(socketVerdict(f, found, now, next), f.ownerChanges(now, next))
 }
 
 // askGroup asks about a group that somebody chose: it may be another name for the same people.
@@ -74,7 +81,8 @@ func judgeSocketMode(_ *inventory.Host, f seenFile) plan.Finding {
 	mode := unixMode(f.is.Mode)
 	found := accessFinding(settingMode, octal(mode), "its mode is "+octal(mode))
 	next, err := strconv.ParseUint(f.maker().Mode, 8, 32)
-	return socketVerdict(f, found, mode&^f.modes[0] == 0, err == nil && uint32(next)&^f.modes[0] == 0)
+	found = socketVerdict(f, found, mode&^f.modes[0] == 0, err == nil && uint32(next)&^f.modes[0] == 0)
+	return f.change(found, f.modeChanges(mode, uint32(next)))
 }
 
 // socketVerdict passes a socket that is as it should be and will be so again.
@@ -118,7 +126,7 @@ func (f seenFile) command() string {
 // remedy makes this socket and the next ones what they should be.
 func (f seenFile) remedy() string {
 	m := f.maker()
-	_, group, _ := strings.Cut(f.proper(), ":")
+	group := f.properGroup()
 	switch {
 	case f.Role == inventory.RoleContainerdSocket:
 		return "in containerd's configuration (/etc/containerd/config.toml) take uid and gid out of the table [grpc], or set both to 0, and run " + f.command()

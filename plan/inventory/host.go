@@ -66,9 +66,10 @@ type Engine struct {
 	Experimental       bool              `json:"experimental"`
 	Rootless           bool              `json:"rootless"`
 	UsernsRemap        bool              `json:"userns_remap"`
-	Swarm              string            `json:"swarm"`     // Swarm.LocalNodeState: "inactive", "active", …
-	Bridge             map[string]string `json:"bridge"`    // options of network bridge; nil when there is none
-	MemTotal           int64             `json:"mem_total"` // bytes
+	Swarm              string            `json:"swarm"`             // Swarm.LocalNodeState: "inactive", "active", …
+	Cluster            *SwarmCluster     `json:"cluster,omitempty"` // what a manager shows of its swarm; nil on other hosts
+	Bridge             map[string]string `json:"bridge"`            // options of network bridge; nil when there is none
+	MemTotal           int64             `json:"mem_total"`         // bytes
 	NCPU               int               `json:"ncpu"`
 	MemoryLimit        bool              `json:"memory_limit"` // the kernel can limit memory
 	SwapLimit          bool              `json:"swap_limit"`
@@ -81,6 +82,12 @@ type Engine struct {
 	// Local is true when the engine's process and files are on this machine and could be read.
 	// When false, everything of Daemon, Files and the /proc truth is unknown ("run on the host").
 	Local bool `json:"local"`
+}
+
+// SwarmCluster is what a manager shows of its swarm.
+type SwarmCluster struct {
+	AutoLock   bool          `json:"auto_lock"`
+	CertExpiry time.Duration `json:"cert_expiry_ns"` // of certificates of nodes
 }
 
 // Daemon is the engine's process and configuration file.

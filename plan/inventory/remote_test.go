@@ -12,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 
@@ -140,6 +142,8 @@ func TestEngineFromAnswers(t *testing.T) {
 		i.SecurityOptions = []string{"name=apparmor", "name=seccomp,profile=builtin", "name=selinux", "name=rootless", "name=userns", "name=cgroupns"}
 		i.LiveRestoreEnabled, i.CgroupVersion = true, "2"
 		i.Plugins.Authorization = []string{"opa", "second"}
+		i.Swarm.ControlAvailable, i.Swarm.Cluster = true, new(swarm.ClusterInfo)
+		i.Swarm.Cluster.Spec.EncryptionConfig.AutoLockManagers, i.Swarm.Cluster.Spec.CAConfig.NodeCertExpiry = true, time.Hour
 		i.RegistryConfig = &registry.ServiceConfig{
 			InsecureRegistryCIDRs: []*registry.NetIPNet{(*registry.NetIPNet)(loopback), (*registry.NetIPNet)(lan)},
 			IndexConfigs:          map[string]*registry.IndexInfo{"r:5000": {}, "docker.io": {Secure: true}},
@@ -147,7 +151,7 @@ func TestEngineFromAnswers(t *testing.T) {
 	}}, Options{})
 	e := h.Engine
 	if !e.AppArmor || !e.SELinux || !e.Seccomp || !e.Rootless || !e.UsernsRemap || strings.Join(e.InsecureRegistries, " ") != "10.0.0.0/8 r:5000" ||
-		strings.Join(e.Authorization, " ") != "opa second" {
+		strings.Join(e.Authorization, " ") != "opa second" || e.Cluster == nil || !e.Cluster.AutoLock || e.Cluster.CertExpiry != time.Hour {
 		t.Errorf("%+v", e)
 	}
 	if h.Identity.Summary != "rootless, user namespaces, cgroup v2, live-restore on" {

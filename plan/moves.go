@@ -32,9 +32,15 @@ func (c Change) Moves(field string) bool {
 	if _, _, mount := MountOf(c.Path); mount {
 		return slices.Contains([]string{"Mounts", "HostConfig.Binds", "HostConfig.Mounts"}, field)
 	}
+	const securityOpt = "HostConfig.SecurityOpt"
 	along := map[string][]string{
 		"owner":             {"uid", "gid"},
 		"HostConfig.Memory": {"HostConfig.MemorySwap"},
+		// The engine's own label=disable goes with what opened the container to the host.
+		"HostConfig.Privileged": {securityOpt, "HostConfig.MaskedPaths", "HostConfig.ReadonlyPaths"},
+		"HostConfig.PidMode":    {securityOpt},
+		"HostConfig.IpcMode":    {securityOpt},
+		"HostConfig.UTSMode":    {"Config.Hostname"},
 	}
 	return c.Path == field || slices.Contains(along[c.Path], field)
 }

@@ -22,6 +22,8 @@ func TestChangeMoves(t *testing.T) {
 		"owner":                               {"uid": true, "gid": true, "mode": false, "owner": true},
 		"HostConfig.Memory":                   {"HostConfig.Memory": true, "HostConfig.MemorySwap": true, "HostConfig.CapAdd": false},
 		MountPath("/data", MountPropagation):  {"Mounts": true, "HostConfig.Binds": true, "HostConfig.Mounts": true, "HostConfig.Tmpfs": false},
+		"HostConfig.Privileged":               {"HostConfig.Privileged": true, "HostConfig.SecurityOpt": true, "HostConfig.MaskedPaths": true, "HostConfig.CapAdd": false},
+		"HostConfig.UTSMode":                  {"Config.Hostname": true, "HostConfig.SecurityOpt": false},
 		"HostConfig.MountsOfSomebodyElse[/x]": {"Mounts": false},
 	} {
 		for field, moves := range want {

@@ -137,7 +137,9 @@ type Healthcheck struct {
 
 // Device is a device of the host that a container may use.
 type Device struct {
-	PathOnHost string `json:"PathOnHost"`
+	PathOnHost        string `json:"PathOnHost"`
+	PathInContainer   string `json:"PathInContainer"`
+	CgroupPermissions string `json:"CgroupPermissions"` // of r, w and m
 }
 
 // DeviceRequest asks a driver for devices, GPUs mostly.

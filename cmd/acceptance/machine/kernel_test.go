@@ -133,3 +133,32 @@ func TestPrivileged(t *testing.T) {
 		o.equal("before")
 	})
 }
+
+// With an answer a privileged container keeps what the answer names, and the kernel shows nothing else of its privilege.
+func TestPrivilegedAnswered(t *testing.T) {
+	r := row.Row{ID: "privileged-answered", Case: "running privileged container, capabilities and a device named in the profile", Apply: "exactly these in the kernel, the filter of system calls is back", Rollback: "equal"}
+	on(t, r, func(o *operator) {
+		o.start("powerful", "--privileged")
+		status := func(field string) string {
+			return strings.Fields(o.sh("grep ^" + field + ": /proc/" + o.inspect("powerful", "{{.State.Pid}}") + "/status"))[1]
+		}
+		all := status("CapBnd")
+		o.sh(`printf '%s\n' 'format: docker-harden/profile/v1' 'name: answered' 'controls: {docker/privileged: {params: {accept: true, caps: [CHOWN, KILL, NET_ADMIN], devices: [/dev/kmsg]}}}' >` + dir + `/answered.yaml`)
+		o.capture("before")
+		o.harden(0, "plan container/powerful -p answered.yaml -o answered.plan")
+		o.harden(0, "apply answered.plan --yes")
+		if got := o.inspect("powerful", "{{.HostConfig.Privileged}} {{.State.Running}}"); got != "false true" {
+			o.Errorf("privileged and running: %s", got)
+		}
+		// CHOWN is bit 0, KILL bit 5, NET_ADMIN bit 12.
+		if bounding, filter := status("CapBnd"), status("Seccomp"); bounding != "0000000000001021" || filter != "2" {
+			o.Errorf("CapBnd %s, Seccomp %s", bounding, filter)
+		}
+		o.contains(o.sh("docker exec powerful ls /dev"), "kmsg")
+		o.harden(0, "rollback --yes")
+		if status("CapBnd") != all {
+			o.Errorf("after rollback it has %s of %s", status("CapBnd"), all)
+		}
+		o.equal("before")
+	})
+}

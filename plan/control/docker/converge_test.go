@@ -207,6 +207,10 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 			changeMount(t, c, target, setting, change)
 			continue
 		}
+		if change.Path == "Config.User" {
+			changeUser(t, c, change)
+			continue
+		}
 		field, ok := strings.CutPrefix(change.Path, "HostConfig.")
 		if !ok || string(plainJSON(t, have[field])) != string(plainJSON(t, change.From)) {
 			t.Errorf("%s of %s is %s, the change says %s", change.Path, c.Name, have[field], change.From)
@@ -217,6 +221,19 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 		t.Fatal(err)
 	}
 	enforce(c, fields)
+}
+
+// changeUser is the user that a new container starts as.
+func changeUser(t *testing.T, c *inventory.Container, change plan.Change) {
+	t.Helper()
+	if err := json.Unmarshal(change.To, &c.Inspect.Config.User); err != nil {
+		t.Fatal(err)
+	}
+	if c.Proc == nil {
+		return
+	}
+	c.Proc.Init.UID, c.Proc.Init.CapEff, c.Proc.Init.CapPrm = 1000, 0, 0
+	c.Proc.All = []inventory.Process{c.Proc.Init}
 }
 
 // changeMount is what a new container has mounted in one place.
@@ -270,6 +287,9 @@ func enforce(c *inventory.Container, set map[string]json.RawMessage) {
 	}
 	for field := range set {
 		switch field {
+		case "PidMode", "IpcMode", "UTSMode":
+			kind := map[string]string{"PidMode": "pid", "IpcMode": "ipc", "UTSMode": "uts"}[field]
+			c.Proc.SharedNamespaces = slices.DeleteFunc(c.Proc.SharedNamespaces, func(ns string) bool { return ns == kind })
 		case "Memory":
 			c.Proc.MemoryLimit = &hc.Memory
 		case "PidsLimit":

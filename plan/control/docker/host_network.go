@@ -25,7 +25,7 @@ func hostNetwork() control.Control {
 				control: "docker/host-network", kernel: "net", words: "the host's network", option: "--network host",
 				ask:  "Does it need the host's own addresses (an agent, multicast, the client's source address)",
 				mode: func(c *inventory.Container) string { return c.Inspect.HostConfig.NetworkMode },
-			})
+			}, nil)
 		},
 	}
 }

@@ -20,7 +20,8 @@ var settings = map[plan.ResourceKind][]string{
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
-		"Mounts[].Propagation",
+		"Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.PidMode", "HostConfig.Privileged",
+		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW",
 	},
 	plan.ResourceFile: {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
 }
@@ -45,6 +46,20 @@ func asking(setting string) []control.Control {
 	switch generic(setting) {
 	case "Mounts[].Propagation":
 		return []control.Control{mountPropagation()}
+	case "Mounts[].RW":
+		return []control.Control{sensitiveMounts()}
+	case "Config.User":
+		return []control.Control{containerUser()}
+	case "HostConfig.CgroupParent":
+		return []control.Control{containerCgroup()}
+	case "HostConfig.IpcMode":
+		return []control.Control{hostIPC()}
+	case "HostConfig.PidMode":
+		return []control.Control{hostPID()}
+	case "HostConfig.UTSMode":
+		return []control.Control{hostUTS()}
+	case "HostConfig.Privileged", "HostConfig.Devices":
+		return []control.Control{privileged()}
 	}
 	return nil
 }
@@ -53,6 +68,9 @@ func asking(setting string) []control.Control {
 // settings whose wanted values come from what is measured nothing is said here: true.
 func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Profile, change plan.Change) bool {
 	controls := asking(change.Path)
+	if change.Path == "HostConfig.CapAdd" && !takesAway(change) {
+		controls = []control.Control{privileged()} // no other control gives capabilities
+	}
 	for _, one := range controls {
 		params, on := p.ParamsFor(one.ID, c.Name, one.Params)
 		if on && slices.ContainsFunc(one.Container(h, c, params).Changes, func(asked plan.Change) bool {
@@ -62,6 +80,12 @@ func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Prof
 		}
 	}
 	return len(controls) == 0
+}
+
+// takesAway reports whether a change of CapAdd leaves nothing that was not there.
+func takesAway(change plan.Change) bool {
+	var from, to []string
+	return json.Unmarshal(change.From, &from) == nil && json.Unmarshal(change.To, &to) == nil && len(without(capList(to), capList(from))) == 0
 }
 
 // sameValue compares JSON values, whose spaces and order of keys differ in a plan file.

@@ -37,7 +37,7 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 			}
 		}
 	}
-	for _, forged := range []string{"HostConfig.Privileged", "HostConfig.Binds", "Config.Cmd", "hosts", "authorization-plugins", ""} {
+	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.NetworkMode", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "hosts", "authorization-plugins", ""} {
 		for kind := range settings {
 			if Changes(kind, forged) {
 				t.Errorf("%q of a %s may be changed", forged, kind)

@@ -166,6 +166,12 @@ func (x *swap) otherCause(line string) (cause, next string) {
 	case x.changes.mounts(plan.MountWritable) && has("read-only file system", "erofs"):
 		return "a directory of the host that it writes to is mounted read-only now",
 			"list that directory in needed of docker/sensitive-mounts for this container in the profile, then plan again"
+	case x.changes.has("Privileged") && has("operation not permitted", "permission denied", "eperm", "eacces", "no such device"):
+		return "it uses a part of its privilege that the answer does not name",
+			"add the capability or device to the answer of docker/privileged for this container in the profile, then plan again"
+	case slices.Contains(x.changes.paths(), "Config.User") && has(strings.Split(needsRights, "|")...):
+		return "the user that it runs as now may not do that, and root could",
+			"give that user the files it needs, or take user of docker/container-user out of the profile, then plan again"
 	case x.changes.has("PidsLimit") && has("resource temporarily unavailable", "fork"):
 		return "the new limit of processes is too low", "raise the limit of processes for this container in the profile, then plan again"
 	case x.changes.has("Memory") && has("out of memory", "cannot allocate memory"):

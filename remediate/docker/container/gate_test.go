@@ -110,6 +110,22 @@ func TestTruth(t *testing.T) {
 		{name: "given back", old: func(c *state) { c.HostConfig.CapDrop = []string{"KILL"} }, after: proc(standardSet, 2, false)},
 		{name: "privileged says nothing", set: func(c *state) { c.HostConfig.Privileged = true }, after: proc(^uint64(0), 0, false)},
 		{name: "no longer privileged", old: func(c *state) { c.HostConfig.Privileged = true }, after: proc(standardSet|mask([]string{"SYS_ADMIN"}), 2, false), want: "SYS_ADMIN"},
+		{
+			name: "privileged to what was answered", old: func(c *state) { c.HostConfig.Privileged = true },
+			set: func(c *state) {
+				c.HostConfig.CapAdd, c.HostConfig.CapDrop = []string{"NET_ADMIN"}, []string{"MKNOD", "NET_RAW"}
+			},
+			after: proc(standardSet&^mask([]string{"MKNOD", "NET_RAW"})|mask([]string{"NET_ADMIN"}), 2, false), changed: []string{"HostConfig.Privileged"},
+		},
+		{
+			name: "privileged, and more left than was answered", old: func(c *state) { c.HostConfig.Privileged = true },
+			set:   func(c *state) { c.HostConfig.CapDrop = []string{"ALL"} },
+			after: proc(mask([]string{"NET_ADMIN"}), 2, false), want: "still has NET_ADMIN",
+		},
+		{name: "privileged, and no filter came back", old: func(c *state) { c.HostConfig.Privileged = true }, after: proc(standardSet, 0, false), want: "not filtered"},
+		{name: "still root", after: proc(standardSet, 2, false), changed: []string{"Config.User"}, want: "runs as root"},
+		{name: "another user", after: user(proc(standardSet, 2, false), 1000), changed: []string{"Config.User"}},
+		{name: "host processes", after: shares(proc(standardSet, 2, false), "pid"), changed: []string{"HostConfig.PidMode"}, want: "host's pid"},
 		{name: "filter missing", old: func(c *state) { c.HostConfig.SecurityOpt = []string{"seccomp=unconfined"} }, after: proc(standardSet, 0, false), want: "not filtered"},
 		{name: "filter lost", after: proc(standardSet, 0, false), want: "not filtered"},
 		{name: "unfiltered on purpose", set: func(c *state) { c.HostConfig.SecurityOpt = []string{"seccomp:unconfined"} }, after: proc(standardSet, 0, false)},
@@ -148,6 +164,11 @@ func proc(bounding uint64, seccomp int, noNewPrivs bool) inventory.Proc {
 
 func shares(p inventory.Proc, namespace string) inventory.Proc {
 	p.SharedNamespaces = []string{namespace}
+	return p
+}
+
+func user(p inventory.Proc, id int) inventory.Proc {
+	p.Init.UID = id
 	return p
 }
 
@@ -227,5 +248,24 @@ func TestMissingIsNoHealthCheck(t *testing.T) {
 	}
 	if got := missing(before, &inventory.Proc{}); got != "nginx" {
 		t.Errorf("missing: %q", got)
+	}
+}
+
+// A complaint of the new container is laid at the door of the change that accounts for it.
+func TestOtherCause(t *testing.T) {
+	for _, tt := range []struct{ path, line, cause string }{
+		{"HostConfig.Privileged", "modprobe: Operation not permitted", "privilege"},
+		{"HostConfig.Privileged", "all is well", ""},
+		{"Config.User", "open /data/db: Permission denied", "user"},
+		{"Config.User", "no such file", ""},
+		{"Mounts[/host].RW", "touch: /host/x: Read-only file system", "directory of the host"},
+		{"Mounts[/host].Propagation", "touch: /host/x: Read-only file system", ""},
+		{"HostConfig.PidMode", "open /data/db: Permission denied", ""},
+	} {
+		x := &swap{changes: changeList{{Path: tt.path}}, old: &state{}}
+		cause, next := x.otherCause(tt.line)
+		if (cause == "") != (tt.cause == "") || (next == "") != (cause == "") || !strings.Contains(cause, tt.cause) {
+			t.Errorf("%s, %q: %q, %q", tt.path, tt.line, cause, next)
+		}
 	}
 }

@@ -33,6 +33,7 @@ func truth(old, c *state, before, after *inventory.Proc, changed []string) []str
 		add(over != 0, "it still has %s", strings.Join(names(over), ", "))
 		add(after.Init.Seccomp < wantedSeccomp(old, c, before), "its system calls are not filtered")
 	}
+	add(slices.Contains(changed, "Config.User") && after.Init.UID == 0, "its first process still runs as root")
 	add(c.HostConfig.ReadonlyRootfs && !after.ReadOnlyRoot, "its root file system can be written")
 	for _, ns := range []struct{ name, mode string }{
 		{"net", c.HostConfig.NetworkMode}, {"pid", c.HostConfig.PidMode}, {"ipc", c.HostConfig.IpcMode}, {"uts", c.HostConfig.UTSMode},

@@ -128,6 +128,29 @@ func TestBuild(t *testing.T) {
 		{name: "privilege and what came with it", fixture: "privileged", changes: []plan.Change{change("HostConfig.Privileged", "true", "false")}, want: map[string]string{
 			"HostConfig.Privileged": "false", "HostConfig.SecurityOpt": "[]", "HostConfig.MaskedPaths": "null", "HostConfig.ReadonlyPaths": "null",
 		}},
+		{
+			name: "privilege to capabilities and devices", fixture: "privileged", row: row.Row{
+				ID: "52", Case: "privileged to the capabilities and devices of an answer (request)", Apply: "exactly these; no label=disable, paths masked by default",
+			},
+			changes: []plan.Change{
+				change("HostConfig.Privileged", "true", "false"), change("HostConfig.CapAdd", "null", `["NET_ADMIN"]`), change("HostConfig.CapDrop", "null", `["MKNOD"]`),
+				change("HostConfig.Devices", "[]", `[{"PathOnHost":"/dev/fuse","PathInContainer":"/dev/fuse","CgroupPermissions":"rwm"}]`),
+			},
+			want: map[string]string{
+				"HostConfig.Privileged": "false", "HostConfig.CapAdd": `["NET_ADMIN"]`, "HostConfig.CapDrop": `["MKNOD"]`, "HostConfig.SecurityOpt": "[]", "HostConfig.MaskedPaths": "null",
+				"HostConfig.Devices": `[{"CgroupPermissions":"rwm","PathInContainer":"/dev/fuse","PathOnHost":"/dev/fuse"}]`,
+			},
+		},
+		{name: "another user", fixture: "unmasked", changes: []plan.Change{change("Config.User", `""`, `"1000:1000"`)}, want: map[string]string{"User": `"1000:1000"`}},
+		{name: "another control group", fixture: "unmasked", edits: map[string]string{"HostConfig.CgroupParent": `"/big"`}, changes: []plan.Change{change("HostConfig.CgroupParent", `"/big"`, `""`)}, want: map[string]string{"HostConfig.CgroupParent": `""`}},
+		{
+			name: "host name with the host's name", fixture: "unmasked", edits: map[string]string{"HostConfig.UTSMode": `"host"`, "Config.Hostname": `"testhost"`},
+			changes: []plan.Change{change("HostConfig.UTSMode", `"host"`, `""`)}, want: map[string]string{"HostConfig.UTSMode": `""`, "Hostname": `""`},
+		},
+		{
+			name: "processes and ipc of the host", fixture: "host", changes: []plan.Change{change("HostConfig.PidMode", `"host"`, `""`), change("HostConfig.IpcMode", `"host"`, `"private"`)},
+			want: map[string]string{"HostConfig.PidMode": `""`, "HostConfig.IpcMode": `"private"`, "HostConfig.SecurityOpt": "[]"},
+		},
 		{name: "label=disable stays with the host's ipc", fixture: "host", changes: []plan.Change{change("HostConfig.PidMode", `"host"`, `""`)}, want: map[string]string{
 			"HostConfig.SecurityOpt": `["label=disable"]`,
 		}},

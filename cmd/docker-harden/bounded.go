@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 )
 
 // maxAnswer bounds one answer of an engine. The client decodes while it reads and knows no bound of its own, so
@@ -26,24 +27,24 @@ func bounded(dial dialFunc) dialFunc {
 	}
 }
 
-// boundedConn counts what comes back for each request.
+// boundedConn counts what comes back for each request. HTTP clients write and read side by side.
 type boundedConn struct {
 	net.Conn
-	read int
+	read atomic.Int64
 }
 
 // Write sends a request, or a part of one.
 func (c *boundedConn) Write(p []byte) (int, error) {
-	c.read = 0
+	c.read.Store(0)
 	return c.Conn.Write(p)
 }
 
 // Read gives the next part of an answer.
 func (c *boundedConn) Read(p []byte) (int, error) {
-	if c.read > maxAnswer {
+	if c.read.Load() > maxAnswer {
 		return 0, fmt.Errorf("the engine's answer has more than %d MiB", maxAnswer>>20)
 	}
 	n, err := c.Conn.Read(p)
-	c.read += n
+	c.read.Add(int64(n))
 	return n, err
 }

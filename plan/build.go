@@ -283,7 +283,7 @@ func finish(step *Step, basis func(Resource) (Basis, bool)) error {
 
 func effectText(step *Step) string {
 	switch step.Kind {
-	case KindFile:
+	case KindFile, KindAudit:
 		return "no service is touched"
 	case KindSocket:
 		return "no service is touched, systemd reads its units again"

@@ -10,6 +10,7 @@ type Kind string
 const (
 	KindFile     Kind = "file"     // owner and mode of a host file; nothing restarts
 	KindSocket   Kind = "socket"   // owner and mode of the engine's socket, also of the next one: a drop-in of its unit
+	KindAudit    Kind = "audit"    // rules of the kernel's audit and the file with them; nothing restarts
 	KindUpdate   Kind = "update"   // POST /containers/{id}/update; nothing restarts
 	KindReload   Kind = "reload"   // daemon.json and SIGHUP; nothing restarts
 	KindRestart  Kind = "restart"  // daemon.json and an engine restart
@@ -21,7 +22,7 @@ func (k Kind) cost() int {
 	switch k {
 	case KindFile:
 		return 0
-	case KindSocket:
+	case KindSocket, KindAudit:
 		return 1
 	case KindUpdate:
 		return 2
@@ -42,6 +43,8 @@ func (k Kind) Symbol() string {
 		return "F"
 	case KindSocket:
 		return "S"
+	case KindAudit:
+		return "A"
 	case KindUpdate:
 		return "~"
 	case KindReload:
@@ -68,10 +71,12 @@ const (
 type Change struct {
 	// Path names the setting in the terms of its owner: a top-level key of daemon.json
 	// ("log-level"), a field of a container's inspect answer ("HostConfig.CapDrop"), or
-	// "mode" / "owner" of a file, or what a socket unit says of the next socket ("SocketMode").
+	// "mode" / "owner" of a file, what a socket unit says of the next socket ("SocketMode"), or a rule of the audit
+	// as auditctl writes it ("-w /etc/docker -p wa -k docker").
 	Path string `json:"path"`
 	// From and To are JSON values in the owner's own form. null means unset (for daemon.json: key absent).
 	// File modes are strings of octal digits ("0644"); owners are "uid:gid" in decimal.
+	// A rule's value is where it is: a list of "file" and "kernel".
 	From json.RawMessage `json:"from"`
 	To   json.RawMessage `json:"to"`
 	Kind Kind            `json:"kind"`

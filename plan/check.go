@@ -15,7 +15,7 @@ var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 var kindsOf = map[ResourceKind][]Kind{
 	ResourceDaemon:    {KindReload, KindRestart},
 	ResourceContainer: {KindUpdate, KindRecreate},
-	ResourceFile:      {KindFile, KindSocket},
+	ResourceFile:      {KindFile, KindSocket, KindAudit},
 }
 
 // check refuses steps that Build never makes. A digest is no signature: whoever wrote the file may have

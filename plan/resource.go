@@ -13,7 +13,7 @@ type ResourceKind string
 const (
 	ResourceDaemon    ResourceKind = "daemon"    // the engine and its daemon.json
 	ResourceContainer ResourceKind = "container" // one container
-	ResourceFile      ResourceKind = "file"      // owner and mode of one host file (never its content)
+	ResourceFile      ResourceKind = "file"      // owner and mode of one host file, or the audit rules of a rules file
 )
 
 // Resource names one thing on the host. It is comparable and can be a map key.

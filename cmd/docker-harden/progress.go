@@ -172,6 +172,8 @@ func word(k plan.Kind) string {
 		return "owner and mode set"
 	case plan.KindSocket:
 		return "owner and mode set, also of the next one"
+	case plan.KindAudit:
+		return "audit rules loaded"
 	case plan.KindUpdate:
 		return "updated live"
 	case plan.KindReload:

@@ -28,6 +28,9 @@ func (h *Host) Basis(r plan.Resource) (plan.Basis, bool) {
 	case plan.ResourceDaemon:
 		return h.Daemon.basis(), h.Engine.Local
 	case plan.ResourceFile:
+		if r.Name == AuditRulesFile {
+			return h.auditBasis()
+		}
 		file, ok := h.Files[r.Name]
 		return file.basis(), ok
 	case plan.ResourceContainer:

@@ -50,6 +50,8 @@ type Options struct {
 	// engine with this pid and start time reads, although the file is newer than the engine's
 	// start. started is exact to a few seconds only. nil: nothing is known.
 	Effective func(path, sha256 string, pid int, started time.Time) bool
+	// Audit asks the kernel for its audit; nil: [ReadKernelAudit].
+	Audit func() (KernelAudit, error)
 }
 
 // parallel is how many requests and containers are worked on at once.
@@ -89,6 +91,8 @@ type collector struct {
 	daemonProblems []plan.Problem
 	engineFiles    []EngineFile
 	files          map[string]File // of engineFiles
+	kernelAudit    KernelAudit
+	kernelAuditErr error
 	clients        []unitClient
 	self           ownWorld
 	proc           procReader
@@ -130,6 +134,12 @@ func (c *collector) ask(ctx context.Context) error {
 		group.Go(func() error { return c.readImages(ctx, c.listedImages()) })
 		group.Go(func() error {
 			c.lookAtFiles()
+			return nil
+		})
+		group.Go(func() error {
+			if c.remote == "" {
+				c.kernelAudit, c.kernelAuditErr = c.options.kernelAudit()
+			}
 			return nil
 		})
 		return c.containers(ctx)
@@ -305,6 +315,7 @@ func (c *collector) finish() {
 	c.bindSources()
 	c.composeFiles()
 	if c.host.Engine.Local {
+		c.audit()
 		c.host.DataRoot, c.host.Group = c.root.dataRoot(c.host.Engine.RootDir), c.root.group(c.socketGroup())
 	}
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })

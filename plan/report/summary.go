@@ -119,6 +119,7 @@ func effects(steps []plan.Step) []string {
 	}
 	add(plan.KindFile, "file", "files", "")
 	add(plan.KindSocket, "socket", "sockets", "")
+	add(plan.KindAudit, "set of audit rules", "sets of audit rules", "")
 	add(plan.KindUpdate, "live update", "live updates", "")
 	add(plan.KindReload, "engine reload", "engine reloads", "")
 	add(plan.KindRecreate, "recreate", "recreates", downtime(longest[plan.KindRecreate], count[plan.KindRecreate])+goAlong(along))

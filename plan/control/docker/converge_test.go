@@ -153,8 +153,26 @@ func changeDaemon(t *testing.T, h *inventory.Host, step plan.Step) {
 	}
 }
 
+// changeAudit loads rules as the kernel would: a directory is watched with all in it.
+func changeAudit(t *testing.T, h *inventory.Host, step plan.Step) {
+	t.Helper()
+	for _, c := range step.Changes {
+		file, ok := inventory.AuditedPath(c.Path)
+		if !ok || !ChangesFile(h, step.Resource.Name, c) {
+			t.Errorf("a plan with this change of %s would be refused: %s %s -> %s", step.Resource, c.Path, c.From, c.To)
+		}
+		dir := slices.ContainsFunc(h.Audit.Places, func(p inventory.AuditPlace) bool { return p.Path == file && p.Dir })
+		h.Audit.Loaded = append(h.Audit.Loaded, inventory.AuditRule{Path: file, Access: "wa", Dir: dir})
+		h.Audit.Lasting = append(h.Audit.Lasting, inventory.AuditRule{Path: file, Access: "wa", File: step.Resource.Name})
+	}
+}
+
 func changeFile(t *testing.T, h *inventory.Host, step plan.Step) {
 	t.Helper()
+	if step.Kind == plan.KindAudit {
+		changeAudit(t, h, step)
+		return
+	}
 	file := h.Files[step.Resource.Name]
 	if !file.Exists {
 		file = h.Daemon.Config

@@ -14,7 +14,7 @@ import (
 
 // Controls are all controls, in benchmark order (CIS Docker Benchmark 1.6.0 and later).
 func Controls() []control.Control {
-	return slices.Concat(attestedHost(), engineControls(), attestedImages(), containerControls(), attestedOperation(), attestedSwarm())
+	return slices.Concat(attestedHost(), auditControls(), engineControls(), attestedImages(), containerControls(), attestedOperation(), attestedSwarm())
 }
 
 func engineControls() []control.Control {

@@ -104,6 +104,11 @@ func TestEveryControlIsListed(t *testing.T) {
 			t.Errorf("row %s of the engine's files is not in the list with both its controls", row.id)
 		}
 	}
+	for _, row := range auditRows() {
+		if !listed("docker/audit-" + row.id) {
+			t.Errorf("row %s of the audit is not in the list", row.id)
+		}
+	}
 	id := regexp.MustCompile(`(?m)^\t\tID: +"([^"]*)",$`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -316,6 +316,9 @@ func ownerText(f inventory.File) string { return fmt.Sprintf("%d:%d", f.UID, f.G
 // file on this host: the file is one of the engine's, and the change gives it to root or takes away from
 // its mode; of the engine's socket also those of its unit. Any other change was not planned by this tool, whatever the plan's digest says.
 func ChangesFile(h *inventory.Host, name string, c plan.Change) bool {
+	if name == inventory.AuditRulesFile {
+		return changesAudit(h, c)
+	}
 	var from, to string
 	if json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil {
 		return false

@@ -29,6 +29,9 @@ var settings = map[plan.ResourceKind][]string{
 // Changes reports whether any control of this package may ask for a change of this setting. A plan that
 // changes something else was not made by this tool, whatever its digest says.
 func Changes(kind plan.ResourceKind, setting string) bool {
+	if _, rule := inventory.AuditedPath(setting); rule && kind == plan.ResourceFile {
+		return true // which files and rules that may be, ChangesFile says
+	}
 	return slices.Contains(settings[kind], generic(setting))
 }
 

@@ -96,6 +96,9 @@ func explained(s plan.Step, field string) bool {
 	if s.Resource.Kind == plan.ResourceDaemon && field == "content" {
 		return true // its keys are compared one by one
 	}
+	if s.Kind == plan.KindAudit {
+		return true // its rules are compared one by one
+	}
 	return slices.ContainsFunc(s.Changes, func(ch plan.Change) bool { return ch.Moves(field) })
 }
 
@@ -113,6 +116,9 @@ func present(h *inventory.Host, r plan.Resource) (plan.Resource, bool) {
 		return r, h.Engine.Local
 	}
 	f, ok := h.Files[r.Name]
+	if r.Name == inventory.AuditRulesFile { // its rules may stand in other files
+		return r, ok && h.Audit != nil && h.Audit.Problem+h.Audit.FileProblem == ""
+	}
 	return r, ok && f.Exists
 }
 
@@ -122,6 +128,9 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	case plan.ResourceDaemon:
 		return h.Daemon.Keys[path]
 	case plan.ResourceFile:
+		if r.Name == inventory.AuditRulesFile {
+			return h.Audit.WhereJSON(path)
+		}
 		f := h.Files[r.Name]
 		if path == "owner" {
 			return fmt.Appendf(nil, `"%d:%d"`, f.UID, f.GID)

@@ -102,6 +102,7 @@ func direct() []wall {
 		{"...", []string{"mvdan.cc/sh/..."}, []string{"plan/owner"}, "what is printed to be pasted into a shell is quoted in one place"},
 		{"...", []string{"github.com/tidwall/sjson/..."}, []string{"remediate/docker/..."}, "daemon.json is edited in one place, behind its gate"},
 		{"...", []string{"github.com/coreos/go-systemd/..."}, []string{"remediate/host", "plan/inventory"}, "service managers are reached in one place"},
+		{"...", []string{"github.com/elastic/go-libaudit/..."}, []string{"remediate/host/...", "plan/inventory"}, "the kernel's audit is read in one place and changed in one"},
 		{"...", []string{"github.com/owenrumney/go-sarif/...", "github.com/jstemmer/go-junit-report/..."}, []string{"plan/report"}, "documents are written in one place"},
 		{"...", []string{module + "/cmd/testhost/..."}, []string{"cmd/testhost/..."}, "the test host is for tests and the demo"},
 	}

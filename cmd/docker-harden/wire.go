@@ -21,6 +21,7 @@ import (
 	"docker-harden/remediate/docker/container"
 	"docker-harden/remediate/docker/daemon"
 	"docker-harden/remediate/host"
+	"docker-harden/remediate/host/audit"
 	"docker-harden/remediate/journal"
 )
 
@@ -143,7 +144,8 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 	recreator := &container.Recreator{Engine: e.Client, Options: o}
 	return &remediate.Runner{
 		Handlers: map[plan.Kind]remediate.Handler{
-			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
+			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindAudit: &audit.Handler{},
+			plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
 			plan.KindUpdate: &container.Updater{Engine: e.Client, Options: o}, plan.KindRecreate: recreator,
 		},
 		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,8 +16,8 @@ const AuditRulesFile = "/etc/audit/rules.d/50-docker-harden.rules"
 // AuditKey marks events of the rules, for ausearch -k.
 const AuditKey = "docker"
 
-// auditAccess is what a rule has to record: writing, and changes of owner, mode and other attributes.
-const auditAccess = "wa"
+// AuditAccess is what a rule has to record: writing, and changes of owner, mode and other attributes.
+const AuditAccess = "wa"
 
 // States of the kernel's audit, see [Audit.Enabled].
 const (
@@ -80,7 +81,7 @@ func (p AuditPlace) Rule() string { return AuditLine(p.Path) }
 
 // AuditLine is the rule that watches a path.
 func AuditLine(path string) string {
-	return fmt.Sprintf("-w %s -p %s -k %s", path, auditAccess, AuditKey)
+	return fmt.Sprintf("-w %s -p %s -k %s", path, AuditAccess, AuditKey)
 }
 
 // AuditedPath is the path of a rule in exactly the form of [AuditLine], of a path that needs no quoting.
@@ -110,13 +111,13 @@ func (a *Audit) Where(p AuditPlace) []string {
 	return where
 }
 
-// WhereRule is Where of the place that a rule in the form of [AuditLine] watches; false: there is none.
-func (a *Audit) WhereRule(line string) ([]string, bool) {
-	i := slices.IndexFunc(a.Places, func(p AuditPlace) bool { return p.Problem == "" && p.Rule() == line })
-	if i < 0 {
-		return nil, false
+// WhereJSON is where a rule in the form of [AuditLine] is, in the form that changes have.
+func (a *Audit) WhereJSON(line string) json.RawMessage {
+	where := []string{}
+	if i := slices.IndexFunc(a.Places, func(p AuditPlace) bool { return p.Rule() == line }); i >= 0 {
+		where = a.Where(a.Places[i])
 	}
-	return a.Where(a.Places[i]), true
+	return json.RawMessage(jsonOf(where))
 }
 
 // basis is that of the rules file: what it is, and where each rule is that it may have.

@@ -220,7 +220,7 @@ func auditEvidence(a *inventory.Audit, places []inventory.AuditPlace) []plan.Evi
 // changesAudit reports whether a control of a row asks, or could have asked, for this rule on this host.
 func changesAudit(h *inventory.Host, c plan.Change) bool {
 	var from, to []string
-	if h.Audit == nil || c.Kind != plan.KindAudit || json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil || !slices.Equal(to, both()) {
+	if h.Audit == nil || h.Audit.Held != "" || c.Kind != plan.KindAudit || json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil || !slices.Equal(to, both()) {
 		return false
 	}
 	if len(from) > 1 || len(from) == 1 && !slices.Contains(both(), from[0]) {

@@ -18,7 +18,7 @@ import (
 func embeddedCatalog(t *testing.T) Catalog {
 	t.Helper()
 	c := Catalog{}
-	id := regexp.MustCompile(`(?m)^  (docker/[a-z-]+):`)
+	id := regexp.MustCompile(`(?m)^  (docker/[a-z0-9-]+):`)
 	for _, name := range Names() {
 		data, ok := Embedded(name)
 		if !ok {

@@ -25,17 +25,22 @@ func TestThereAndBack(t *testing.T) {
 	}{
 		"new file": {"absent", usual(), nil, head + usualLines, []string{"/etc/docker/", "/usr/sbin/dockerd"}},
 		"rules of others stay": {
-			"absent", usual(), []string{"/home/", "/etc/docker"}, head + usualLines,
+			"absent", usual(),
+			[]string{"/home/", "/etc/docker"},
+			head + usualLines,
 			[]string{"/home/", "/etc/docker", "/etc/docker/", "/usr/sbin/dockerd"},
 		},
 		"file without -c and without an end": {"# mine\n-w /x -p r", usual(), nil, "-c\n# mine\n-w /x -p r\n" + usualLines, []string{"/etc/docker/", "/usr/sbin/dockerd"}},
 		"one is there": {
-			head + "-w /etc/docker -p wa -k docker\n", rulesStep(map[string][]string{"/usr/sbin/dockerd": {}}), []string{"/etc/docker/"},
-			head + usualLines, []string{"/etc/docker/", "/usr/sbin/dockerd"},
+			head + "-w /etc/docker -p wa -k docker\n", rulesStep(map[string][]string{"/usr/sbin/dockerd": {}}),
+			[]string{"/etc/docker/"},
+			head + usualLines,
+			[]string{"/etc/docker/", "/usr/sbin/dockerd"},
 		},
 		"configured and not loaded": {
 			head + usualLines, rulesStep(map[string][]string{"/etc/docker": {"file"}, "/usr/sbin/dockerd": {"file"}}), nil,
-			head + usualLines, []string{"/etc/docker/", "/usr/sbin/dockerd"},
+			head + usualLines,
+			[]string{"/etc/docker/", "/usr/sbin/dockerd"},
 		},
 		"configured elsewhere": {"absent", rulesStep(map[string][]string{"/etc/docker": {"file"}}), nil, "absent", []string{"/etc/docker/"}},
 		"lost at boot":         {"absent", rulesStep(map[string][]string{"/etc/docker": {"kernel"}}), []string{"/etc/docker/"}, head + "-w /etc/docker -p wa -k docker\n", []string{"/etc/docker/"}},

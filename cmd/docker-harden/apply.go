@@ -133,7 +133,7 @@ func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, h, err := a.look(c.Context, c)
+	e, h, err := a.look(c.Context, c, false)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (a *app) freshPlan(c *cli.Context) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, h, err := a.look(c.Context, c)
+	e, h, err := a.look(c.Context, c, control.NeedsHistory(prof, rulebook()))
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (a *app) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.sight(c.Context, c)
+	h, err := a.sight(c.Context, c, p)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (a *app) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.sight(c.Context, c)
+	h, err := a.sight(c.Context, c, p)
 	if err != nil {
 		return err
 	}

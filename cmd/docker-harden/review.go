@@ -113,11 +113,11 @@ func resourcesOf(h *inventory.Host) []plan.Resource {
 	return resources
 }
 
-// sight is the host the command line means: the live one, or the snapshot of --from.
-func (a *app) sight(ctx context.Context, c *cli.Context) (*inventory.Host, error) {
+// sight is the host the command line means: the live one as far as a profile needs to know it, or the snapshot of --from.
+func (a *app) sight(ctx context.Context, c *cli.Context, p *profile.Profile) (*inventory.Host, error) {
 	name := c.String("from")
 	if name == "" {
-		_, h, err := a.look(ctx, c)
+		_, h, err := a.look(ctx, c, control.NeedsHistory(p, rulebook()))
 		return h, err
 	}
 	f, err := os.Open(name)

@@ -31,7 +31,7 @@ func (a *app) snapshot(c *cli.Context) error {
 	case file == "":
 		file = out
 	}
-	_, h, err := a.look(c.Context, c)
+	_, h, err := a.look(c.Context, c, true)
 	if err != nil {
 		return err
 	}

@@ -51,13 +51,13 @@ func (a *app) connect(c *cli.Context) (*engine, error) {
 	return &engine{Client: cl, address: withoutPassword(e.Host)}, nil
 }
 
-// look connects to the engine and observes its host.
-func (a *app) look(ctx context.Context, c *cli.Context) (*engine, *inventory.Host, error) {
+// look connects to the engine and observes its host, with how its images were built if that is asked for.
+func (a *app) look(ctx context.Context, c *cli.Context, history bool) (*engine, *inventory.Host, error) {
 	e, err := a.connect(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := a.observe(ctx, c, e, e.Client)
+	h, err := a.observation(ctx, c, e, e.Client, history)
 	return e, h, a.busy(ctx, c, err)
 }
 
@@ -81,8 +81,12 @@ func (a *app) busy(ctx context.Context, c *cli.Context, err error) error {
 
 // observe reads a host through r, which may show less than the engine does.
 func (a *app) observe(ctx context.Context, c *cli.Context, e *engine, r inventory.Reader) (*inventory.Host, error) {
+	return a.observation(ctx, c, e, r, false)
+}
+
+func (a *app) observation(ctx context.Context, c *cli.Context, e *engine, r inventory.Reader, history bool) (*inventory.Host, error) {
 	start := time.Now()
-	h, err := inventory.Collect(ctx, r, inventory.Options{Endpoint: e.address, Effective: daemon.Effective(a.stateDir(c))})
+	h, err := inventory.Collect(ctx, r, inventory.Options{Endpoint: e.address, Effective: daemon.Effective(a.stateDir(c)), History: history})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err // it is no fault of the engine's

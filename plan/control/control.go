@@ -27,6 +27,8 @@ type Control struct {
 	Severity plan.RiskLevel
 	// Params the control understands, with defaults.
 	Params []profile.Param
+	// History is true when the verdict needs to know how images were built, which costs a request for each.
+	History bool
 	// Host judges the daemon or host files.
 	Host func(h *inventory.Host, p profile.Params) []plan.Finding
 	// Container judges one container. Only containers that could be inspected are passed, several at

@@ -168,6 +168,17 @@ func newSettings(p *profile.Profile, controls []Control) settings {
 	return s
 }
 
+// NeedsHistory reports whether a profile turns on a control that asks how images were built.
+func NeedsHistory(p *profile.Profile, controls []Control) bool {
+	return slices.ContainsFunc(controls, func(c Control) bool {
+		_, on := p.Controls[c.ID]
+		return c.History && (on || slices.ContainsFunc(p.Overrides, func(o profile.Override) bool {
+			_, named := o.Controls[c.ID]
+			return named
+		}))
+	})
+}
+
 // count is how many controls judge a container.
 func (s settings) count(container string) int {
 	n := 0

@@ -32,6 +32,7 @@ type Reader interface {
 	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)
 	ContainerInspectWithRaw(ctx context.Context, id string, size bool) (container.InspectResponse, []byte, error)
 	ImageInspect(ctx context.Context, id string, options ...client.ImageInspectOption) (image.InspectResponse, error)
+	ImageHistory(ctx context.Context, id string, options ...client.ImageHistoryOption) ([]image.HistoryResponseItem, error)
 	NetworkInspect(ctx context.Context, id string, options network.InspectOptions) (network.Inspect, error)
 }
 
@@ -52,6 +53,8 @@ type Options struct {
 	Effective func(path, sha256 string, pid int, started time.Time) bool
 	// Audit asks the kernel for its audit; nil: [ReadKernelAudit].
 	Audit func() (KernelAudit, error)
+	// History also asks for how the images were built: one more request for each image.
+	History bool
 }
 
 // parallel is how many requests and containers are worked on at once.

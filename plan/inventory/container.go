@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/plan/secret"
 )
 
 // Container is one container, running or not.
@@ -34,6 +35,8 @@ type Container struct {
 	Replaced []string `json:"replaced,omitempty"`
 	// Submounts are the sources of read-only bind mounts below which the host has other file systems.
 	Submounts []string `json:"submounts,omitempty"`
+	// Credentials are what [Host.Credentials] found before they were masked; nil: nobody looked.
+	Credentials []secret.Find `json:"credentials,omitzero"`
 	// Problem says why the container could not be inspected; then only ID and Name are set.
 	Problem string `json:"problem,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/plan/secret"
 )
 
 // SnapshotFormat is the format version of saved inventories. A reader refuses any other.
@@ -157,4 +158,17 @@ type Image struct {
 	Volumes    []string        `json:"volumes"` // sorted
 	Raw        json.RawMessage `json:"raw,omitempty"`
 	Missing    bool            `json:"missing,omitempty"` // the engine no longer has it
+	// History are the layers of the image, the newest first; nil when it was not asked for or could not be
+	// read (then HistoryProblem says why). Commands may hold secrets.
+	History        []ImageLayer `json:"history,omitempty"`
+	HistoryProblem string       `json:"history_problem,omitempty"`
+	// Credentials are what [Host.ImageCredentials] found before they were masked; nil: nobody looked.
+	Credentials []secret.Find `json:"credentials,omitzero"`
+}
+
+// ImageLayer is one step of how an image was built. Some have no layer of files.
+type ImageLayer struct {
+	Created int64  `json:"created"` // seconds since 1970
+	Command string `json:"command"`
+	Size    int64  `json:"size"`
 }

@@ -65,9 +65,12 @@ func (c *collector) readImages(ctx context.Context, ids []string) error {
 	for i, id := range ids {
 		group.Go(func() error {
 			image, err := readImage(ctx, c.reader, id)
-			if answers[i].image = image; err != nil {
+			if err != nil {
 				answers[i].problem = err.Error()
+			} else if c.options.History && !image.Missing {
+				image.readHistory(ctx, c.reader)
 			}
+			answers[i].image = image
 			return ctx.Err()
 		})
 	}
@@ -91,6 +94,19 @@ func readImage(ctx context.Context, reader Reader, id string) (Image, error) {
 		return Image{}, fmt.Errorf("cannot read the image: %w", err)
 	}
 	return decodeImage(id, trimRaw(raw.Bytes()))
+}
+
+// readHistory asks how an image was built.
+func (i *Image) readHistory(ctx context.Context, reader Reader) {
+	items, err := reader.ImageHistory(ctx, i.ID)
+	if err != nil {
+		i.HistoryProblem = fmt.Sprintf("cannot read the image's history: %s", err)
+		return
+	}
+	i.History = make([]ImageLayer, len(items))
+	for n, item := range items {
+		i.History[n] = ImageLayer{Created: item.Created, Command: item.CreatedBy, Size: item.Size}
+	}
 }
 
 // decodeImage reads the engine's answer about an image.

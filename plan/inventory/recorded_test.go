@@ -30,6 +30,7 @@ type recordedEngine struct {
 	t        testing.TB
 	dir      string
 	endpoint string
+	history  func(id string) ([]image.HistoryResponseItem, error)
 }
 
 const recordedDir = "../../fixtures/engine/20.10.24-mixed"
@@ -80,6 +81,14 @@ func (e recordedEngine) ImageInspect(_ context.Context, id string, options ...cl
 	}
 	// The option is opaque: a client that talks to a server of one answer fills the buffer for us.
 	return replay(raw).ImageInspect(context.Background(), id, options...)
+}
+
+// ImageHistory is of no engine: what it says was written for tests.
+func (e recordedEngine) ImageHistory(_ context.Context, id string, _ ...client.ImageHistoryOption) ([]image.HistoryResponseItem, error) {
+	if e.history == nil {
+		return nil, errors.New("no history was recorded")
+	}
+	return e.history(id)
 }
 
 func (e recordedEngine) NetworkInspect(_ context.Context, id string, _ network.InspectOptions) (n network.Inspect, err error) {

@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"docker-harden/plan"
+	"docker-harden/plan/secret"
 )
 
 // Redact returns a copy in which secrets are masked as "***" while their names stay: environment
 // values, labels, log options and command lines that look like credentials, credentials in
-// daemon.json and in the engine's flags. Bases are computed before, so staleness can still be judged.
+// daemon.json and in the engine's flags, and whatever the rules of package secret find. Bases and credentials are
+// looked for before, so staleness and credentials can still be judged.
 func (h *Host) Redact() *Host {
 	if h.Redacted {
 		return h
@@ -27,6 +29,7 @@ func (h *Host) Redact() *Host {
 	for i := range out.Problems {
 		out.Problems[i].Reason = maskText(out.Problems[i].Reason)
 	}
+	found := secret.New()
 	out.Containers = slices.Clone(h.Containers)
 	for i := range out.Containers {
 		c := &out.Containers[i]
@@ -34,7 +37,8 @@ func (h *Host) Redact() *Host {
 			c.Problem = maskText(c.Problem)
 			continue
 		}
-		c.Raw = maskJSON(c.Raw)
+		c.Credentials = h.Credentials(c, found)
+		c.Raw = maskJSON(c.Raw, found.Mask)
 		if err := c.decode(); err != nil {
 			// Masking replaces strings by strings, so this cannot happen; a container without its
 			// answer is at least no leak.
@@ -43,11 +47,31 @@ func (h *Host) Redact() *Host {
 	}
 	out.Images = maps.Clone(h.Images)
 	for id, image := range out.Images {
-		image.Raw = maskJSON(image.Raw)
-		image.Entrypoint, image.Cmd = maskArgs(image.Entrypoint), maskArgs(image.Cmd)
-		out.Images[id] = image
+		image.Credentials = h.ImageCredentials(&image, found)
+		out.Images[id] = image.redact(found.Mask)
 	}
 	return &out
+}
+
+// redact masks an image. hide masks what the rules for credentials find.
+func (i Image) redact(hide func(string) string) Image {
+	i.Raw = maskJSON(i.Raw, hide)
+	i.Entrypoint, i.Cmd = each(maskArgs(i.Entrypoint), hide), each(maskArgs(i.Cmd), hide)
+	i.HistoryProblem = maskText(i.HistoryProblem)
+	i.History = slices.Clone(i.History)
+	for n := range i.History {
+		i.History[n].Command = hide(maskText(i.History[n].Command))
+	}
+	return i
+}
+
+// each is a list with every text changed; nil stays nil.
+func each(texts []string, change func(string) string) []string {
+	out := slices.Clone(texts)
+	for i, text := range out {
+		out[i] = change(text)
+	}
+	return out
 }
 
 // bases computes the basis of every resource.
@@ -68,13 +92,7 @@ func (h *Host) bases() map[string]plan.Basis {
 	return all
 }
 
-func maskAll(texts []string) []string {
-	out := slices.Clone(texts)
-	for i, text := range out {
-		out[i] = maskText(text)
-	}
-	return out
-}
+func maskAll(texts []string) []string { return each(texts, maskText) }
 
 // redact masks credentials in the engine's configuration and command lines.
 func (d Daemon) redact() Daemon {

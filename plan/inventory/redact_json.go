@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 )
 
-// maskJSON masks secrets in an inspect answer of a container or an image. What cannot be parsed is
-// left out whole.
-func maskJSON(raw json.RawMessage) json.RawMessage {
+// maskJSON masks secrets in an inspect answer of a container or an image, by the names of its members and then by
+// what hide finds in each text. What cannot be parsed is left out whole.
+func maskJSON(raw json.RawMessage, hide func(string) string) json.RawMessage {
 	if raw == nil {
 		return nil
 	}
@@ -20,10 +20,29 @@ func maskJSON(raw json.RawMessage) json.RawMessage {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(maskAny("", doc)); err != nil {
+	if err := enc.Encode(hideAny(maskAny("", doc), hide)); err != nil {
 		return nil
 	}
 	return trimRaw(out.Bytes())
+}
+
+// hideAny applies hide to every text of an answer, also to names: a label may be called anything.
+func hideAny(value any, hide func(string) string) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, inner := range v {
+			out[hide(key)] = hideAny(inner, hide)
+		}
+		return out
+	case []any:
+		for i, item := range v {
+			v[i] = hideAny(item, hide)
+		}
+	case string:
+		return hide(v)
+	}
+	return value
 }
 
 // maskAny walks an answer; name is the member the value belongs to.

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"docker-harden/plan/control"
+	"docker-harden/plan/secret"
 )
 
 // Controls are all controls, in benchmark order (CIS Docker Benchmark 1.6.0 and later).
@@ -72,10 +73,16 @@ func engineControls() []control.Control {
 }
 
 func containerControls() []control.Control {
+	credentials := secret.New() // one for both, because a container says most of what its image says
 	return []control.Control{
 		// 4: their images
 		containerUser(),
+		imageAge(),
 		imageHealthcheck(),
+		updateAlone(),
+		copyNotAdd(),
+		secretsInImages(credentials),
+		secretsInContainers(credentials),
 		// 5: containers
 		swarmOff(),
 		appArmor(),

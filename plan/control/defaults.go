@@ -27,6 +27,13 @@ var plainLogOptions = []string{
 	"labels-regex", "max-buffer-size", "max-file", "max-size", "mode", "tag",
 }
 
+// TakesDefault reports whether a setting of a container is one that a recreate may take from the engine's defaults,
+// or keep from them: no control asks for it, and the plan says it all the same.
+func TakesDefault(path string) bool {
+	option, isOption := strings.CutPrefix(path, logOptPath)
+	return path == ulimitsPath || path == initPath || isOption && slices.Contains(plainLogOptions, option)
+}
+
 // sayDefaults writes into every recreate what the new container would take from defaults of the
 // engine that were set after the old one was made: what the plan does not say must not change.
 func sayDefaults(h *inventory.Host, findings []plan.Finding) {

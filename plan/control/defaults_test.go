@@ -88,3 +88,14 @@ func TestDefaultsOfOthers(t *testing.T) {
 		t.Errorf("%+v", f.Changes)
 	}
 }
+
+func TestTakesDefault(t *testing.T) {
+	for path, want := range map[string]bool{
+		ulimitsPath: true, initPath: true, logOptPath + "max-file": true, logOptPath + "splunk-token": false, logOptPath: false,
+		"HostConfig.LogConfig": false, "HostConfig.InitPath": false, "": false,
+	} {
+		if got := TakesDefault(path); got != want {
+			t.Errorf("%q: %t", path, got)
+		}
+	}
+}

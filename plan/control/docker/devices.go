@@ -1,6 +1,9 @@
 package docker
 
 import (
+	"fmt"
+	"slices"
+
 	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
@@ -12,32 +15,61 @@ func hostDevices() control.Control {
 		ID:    "docker/devices",
 		Title: "The container has no devices of the host",
 		Why:   "Elevation of privilege and denial of service: who can write to a device can often write to the host's memory or disks.",
-		Risk:  "Nothing is changed: only who runs the service knows which devices it works with.",
-		Fix:   "By hand: take away devices that are not needed, or accept the risk with an exception.",
+		Risk:  "A service that works with a device it no longer has fails, maybe only when it opens it.",
+		Fix:   "With accept, a new container has those of its devices that needed names, as it had them; the old one is kept. Devices by request (GPU) are left alone. Undone by the old container.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.17", "cis-docker-1.6.0": "5.18", "cis-docker-1.8.0": "5.18", "stride": "E,D",
 		},
-		Class:     control.Reported,
-		Verified:  "inspect (HostConfig.Devices, DeviceRequests)",
-		Severity:  plan.RiskMedium,
+		Class:    control.Answer,
+		Verified: "inspect (HostConfig.Devices, DeviceRequests)",
+		Severity: plan.RiskMedium,
+		Params: []profile.Param{
+			{Name: "needed", Type: profile.TypeList, Default: []string(nil), Doc: "devices of the host that the container needs, as they are there"},
+			acceptParam("take away the devices that needed does not name"),
+		},
 		Container: judgeDevices,
 	}
 }
 
-func judgeDevices(_ *inventory.Host, c *inventory.Container, _ profile.Params) plan.Finding {
-	var names []string
-	for _, d := range c.Inspect.HostConfig.Devices {
-		names = append(names, plainName(d.PathOnHost))
+func judgeDevices(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
+	hc := &c.Inspect.HostConfig
+	if hc.Privileged && len(hc.Devices)+len(hc.DeviceRequests) > 0 {
+		return verdict(plan.NotApplicable, "it is privileged, which gives it every device: see docker/privileged")
 	}
-	for _, r := range c.Inspect.HostConfig.DeviceRequests {
+	var open, all, requests []string
+	kept := []inventory.Device{}
+	for _, d := range hc.Devices {
+		all = append(all, d.PathOnHost)
+		if slices.Contains(p.List("needed"), d.PathOnHost) {
+			kept = append(kept, d)
+			continue
+		}
+		open = append(open, plainName(d.PathOnHost))
+	}
+	for _, r := range hc.DeviceRequests {
 		name := "devices of driver " + plainName(r.Driver)
 		if r.Driver == "" {
 			name = "devices by request (GPU)"
 		}
-		names = append(names, name)
+		requests = append(requests, name)
 	}
-	if len(names) == 0 {
+	f := verdict(plan.Fail, "it has %s", list(append(slices.Clone(open), requests...)))
+	const question = "Does it need every one of them, and to write to it?"
+	switch {
+	case len(all)+len(requests) == 0:
 		return verdict(plan.Pass, "it has no devices of the host")
+	case len(open)+len(requests) == 0:
+		return verdict(plan.Pass, "every device that it has is needed, says the profile")
+	case len(open) == 0:
+		return ask(f, question, answerException(c, "docker/devices"))
+	case !p.Bool("accept"):
+		answer := fmt.Sprintf("needed: %s, accept: true", raw(all))
+		if len(requests) > 0 {
+			return ask(f, question, answerException(c, "docker/devices"))
+		}
+		return ask(f, question+" Leave in needed what it needs: accept takes the others away.", answerContainer(c, "docker/devices", answer))
 	}
-	return ask(verdict(plan.Manual, "it has %s", list(names)), "Does it need every one of them, and to write to it?", answerException(c, "docker/devices"))
+	f.Changes = []plan.Change{recreateChange("Devices", hc.Devices, kept)}
+	f.Risk = f.Risk.Raise(plan.RiskMedium, "whether it uses them was not observed")
+	return f
 }

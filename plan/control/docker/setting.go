@@ -32,7 +32,7 @@ func Changes(kind plan.ResourceKind, setting string) bool {
 	if _, rule := inventory.AuditedPath(setting); rule && kind == plan.ResourceFile {
 		return true // which files and rules that may be, ChangesFile says
 	}
-	return slices.Contains(settings[kind], generic(setting))
+	return slices.Contains(settings[kind], generic(setting)) || kind == plan.ResourceContainer && control.TakesDefault(setting)
 }
 
 // generic is a setting without the mount that it is about.
@@ -61,8 +61,10 @@ func asking(setting string) []control.Control {
 		return []control.Control{hostPID()}
 	case "HostConfig.UTSMode":
 		return []control.Control{hostUTS()}
-	case "HostConfig.Privileged", "HostConfig.Devices":
+	case "HostConfig.Privileged":
 		return []control.Control{privileged()}
+	case "HostConfig.Devices":
+		return []control.Control{privileged(), hostDevices()}
 	}
 	return nil
 }

@@ -37,11 +37,20 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 			}
 		}
 	}
-	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.NetworkMode", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "hosts", "authorization-plugins", ""} {
+	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.NetworkMode", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "hosts", "authorization-plugins", ""} {
 		for kind := range settings {
 			if Changes(kind, forged) {
 				t.Errorf("%q of a %s may be changed", forged, kind)
 			}
+		}
+	}
+}
+
+// What a recreate takes from the engine's defaults stands in plans too, and only in those of containers.
+func TestDefaultsMayBePlanned(t *testing.T) {
+	for _, path := range []string{"HostConfig.LogConfig.Config.max-size", "HostConfig.Ulimits", "HostConfig.Init"} {
+		if !Changes(plan.ResourceContainer, path) || Changes(plan.ResourceDaemon, path) {
+			t.Errorf("%s: of a container %t, of the engine %t", path, Changes(plan.ResourceContainer, path), Changes(plan.ResourceDaemon, path))
 		}
 	}
 }

@@ -177,7 +177,8 @@ func askedFor(part plan.Member, h *inventory.Host, prof *profile.Profile) error 
 		switch {
 		case !controls.Changes(part.Resource.Kind, ch.Path):
 			return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, part.Resource)
-		case c != nil && !controls.ChangesContainer(h, c, prof, ch):
+		case part.Resource.Kind == plan.ResourceDaemon && !controls.ChangesDaemon(h, prof, ch),
+			c != nil && !controls.ChangesContainer(h, c, prof, ch):
 			return fmt.Errorf("%w: no control asks to change %s of %s from %s to %s (any more); plan again", plan.ErrEdited, clean(ch.Path), part.Resource, clean(string(ch.From)), clean(string(ch.To)))
 		}
 	}

@@ -135,6 +135,8 @@ func changeDaemon(t *testing.T, h *inventory.Host, step plan.Step) {
 			h.Engine.LiveRestore = on
 		case "debug":
 			h.Engine.Debug = on
+		case "hosts", "tlsverify":
+			h.Engine.Warnings = nil
 		case "experimental":
 			h.Engine.Experimental = on
 		case "insecure-registries":

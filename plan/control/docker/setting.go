@@ -14,8 +14,8 @@ import (
 // settings are all that the controls of this package may ask to change, by kind of resource.
 var settings = map[plan.ResourceKind][]string{
 	plan.ResourceDaemon: {
-		"cgroup-parent", "debug", "default-ulimits", "experimental", "icc", "insecure-registries", "iptables", "live-restore",
-		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "userland-proxy",
+		"cgroup-parent", "debug", "default-ulimits", "experimental", "hosts", "icc", "insecure-registries", "iptables", "live-restore",
+		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "tlsverify", "userland-proxy",
 	},
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
@@ -91,6 +91,22 @@ func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Prof
 func takesAway(change plan.Change) bool {
 	var from, to []string
 	return json.Unmarshal(change.From, &from) == nil && json.Unmarshal(change.To, &to) == nil && len(without(capList(to), capList(from))) == 0
+}
+
+// ChangesDaemon reports whether a change of where the engine listens, and whom it lets in, is the one that the
+// control asks for with this profile: anything else could open a port to everybody. Of other keys nothing is said
+// here: true.
+func ChangesDaemon(h *inventory.Host, p *profile.Profile, change plan.Change) bool {
+	if change.Path != "hosts" && change.Path != "tlsverify" {
+		return true
+	}
+	one := tlsOnTCP()
+	params, on := p.ParamsFor(one.ID, "", one.Params)
+	return on && slices.ContainsFunc(one.Host(h, params), func(f plan.Finding) bool {
+		return slices.ContainsFunc(f.Changes, func(asked plan.Change) bool {
+			return asked.Path == change.Path && sameValue(asked.To, change.To)
+		})
+	})
 }
 
 // sameValue compares JSON values, whose spaces and order of keys differ in a plan file.

@@ -3,6 +3,7 @@ package docker
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"docker-harden/plan"
@@ -37,7 +38,7 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 			}
 		}
 	}
-	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.NetworkMode", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "hosts", "authorization-plugins", ""} {
+	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.NetworkMode", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "tls", "tlskey", "authorization-plugins", ""} {
 		for kind := range settings {
 			if Changes(kind, forged) {
 				t.Errorf("%q of a %s may be changed", forged, kind)
@@ -93,6 +94,58 @@ func TestChangesContainer(t *testing.T) {
 	for _, path := range settings[plan.ResourceContainer] {
 		if guarded, there := seen[path]; !there || guarded != (len(asking(path)) > 0) {
 			t.Errorf("%s: seen %t, guarded %t", path, there, guarded)
+		}
+	}
+}
+
+// The engine may be told to listen on less, or to verify clients, as the profile answers, and nothing else.
+func TestChangesDaemon(t *testing.T) {
+	seen := 0
+	for _, s := range scenes(t, filepath.Join(fixtures, "tls-on-tcp.txtar")) {
+		p := load(t, s.profile)
+		for _, f := range s.findings(t) {
+			for _, change := range f.Changes {
+				seen++
+				if !ChangesDaemon(s.host, p, change) {
+					t.Errorf("%s: a plan that changes %s to %s would be refused", s.name, change.Path, change.To)
+				}
+				if ChangesDaemon(s.host, load(t, []byte("controls: {docker/tls-on-tcp: {}}\n")), change) || ChangesDaemon(s.host, load(t, []byte("controls: {docker/icc: {}}\n")), change) {
+					t.Errorf("%s: %s may be changed without an answer", s.name, change.Path)
+				}
+				for _, forged := range []string{
+					`["unix:///var/run/docker.sock","fd://","tcp://0.0.0.0:2375"]`, `["unix:///tmp/mine.sock"]`, `["tcp://127.0.0.1:2375"]`, `[]`, `null`, `false`, `"true"`,
+				} {
+					change.To = json.RawMessage(forged)
+					if ChangesDaemon(s.host, p, change) {
+						t.Errorf("%s: %s may be changed to %s", s.name, change.Path, forged)
+					}
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no fixture asks for such a change")
+	}
+	if h := ordinaryHost(); !ChangesDaemon(h, load(t, []byte("controls: {docker/icc: {}}\n")), plan.Change{Path: "icc", To: raw(false)}) {
+		t.Error("a key that is guarded elsewhere is refused here")
+	}
+}
+
+// A command line is shown only where nothing in it can be a secret, and without the addresses that are to go.
+func TestWithoutHosts(t *testing.T) {
+	drop := []string{"tcp://0.0.0.0:2375"}
+	for line, want := range map[string]string{
+		"dockerd -H fd:// -H tcp://0.0.0.0:2375":                   "dockerd -H fd://",
+		"dockerd -Htcp://0.0.0.0:2375 -H=fd://":                    "dockerd -H=fd://",
+		"dockerd --host=tcp://0.0.0.0:2375 --host unix:///s":       "dockerd --host unix:///s",
+		"dockerd -H tcp://0.0.0.0:2375":                            "",
+		"dockerd -H fd:// -H tcp://0.0.0.0:2375 --log-opt token=x": "",
+		"dockerd -H fd:// -DH tcp://0.0.0.0:2375":                  "",
+		"dockerd -H fd:// -H tcp://0.0.0.0:2375 --pidfile=/a$b":    "",
+	} {
+		got, ok := withoutHosts(strings.Fields(line), drop)
+		if got != want || ok != (want != "") {
+			t.Errorf("%s: %q %t, want %q", line, got, ok, want)
 		}
 	}
 }

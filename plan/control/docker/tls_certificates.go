@@ -57,14 +57,8 @@ func judgeCertificates(h *inventory.Host, p profile.Params) []plan.Finding {
 	if away, ok := filesAway(h); ok {
 		return []plan.Finding{away}
 	}
-	all := map[inventory.FileRole]inventory.EngineFile{}
-	for _, f := range h.EngineFiles {
-		all[f.Role] = f
-	}
-	set := credentialSet{
-		ca: all[inventory.RoleTLSCA], cert: all[inventory.RoleTLSCert], key: all[inventory.RoleTLSKey],
-		now: h.Taken, days: int(p.Int("days")), otherCA: p.Bool("other-ca"),
-	}
+	set := credentialsFound(h)
+	set.days, set.otherCA = int(p.Int("days")), p.Bool("other-ca")
 	verified, on := tlsOn(h)
 	if !on && set.ca.Resolved+set.cert.Resolved+set.key.Resolved == "" && set.ca.Problem+set.cert.Problem+set.key.Problem == "" {
 		return []plan.Finding{daemonVerdict(plan.NotApplicable, "TLS is not configured")}
@@ -131,6 +125,15 @@ type credentialSet struct {
 	now           time.Time
 	days          int
 	otherCA       bool
+}
+
+// credentialsFound are the three files of a host.
+func credentialsFound(h *inventory.Host) credentialSet {
+	all := map[inventory.FileRole]inventory.EngineFile{}
+	for _, f := range h.EngineFiles {
+		all[f.Role] = f
+	}
+	return credentialSet{ca: all[inventory.RoleTLSCA], cert: all[inventory.RoleTLSCert], key: all[inventory.RoleTLSKey], now: h.Taken}
 }
 
 // judged are the files, each path once: one file can hold a certificate and its key.

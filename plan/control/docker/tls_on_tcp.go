@@ -2,7 +2,6 @@ package docker
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -18,26 +17,30 @@ func tlsOnTCP() control.Control {
 		Title: "The engine asks everybody on the network for a certificate",
 		Why: "Spoofing, information disclosure and elevation of privilege: who reaches a TCP port of the engine that does not verify clients is root on this host, " +
 			"without a password and without a trace.",
-		Risk: "Nothing is changed: clients that use the port, and the certificates they have, have to be known first.",
-		Fix: "By hand: take the tcp:// address out of hosts in daemon.json or out of -H in the engine's unit; or set tlsverify, tlscacert, tlscert and tlskey. " +
-			"Then restart the engine.",
+		Risk: "Clients that use the port lose the engine, or need a certificate that the CA signed from then on; they have to be known first.",
+		Fix: "As the profile answers: hosts in daemon.json without its TCP addresses, or tlsverify with the three TLS files that daemon.json names, once they were judged good; " +
+			"and an engine restart. What stands in the engine's unit is changed by hand, with the drop-in that the finding shows. Undone by the file's old bytes and a restart.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.6", "cis-docker-1.6.0": "2.7", "cis-docker-1.8.0": "2.8", "stride": "S,I,E",
 		},
-		Class:    control.Reported,
-		Verified: "daemon.json and flags, as the engine last read them",
+		Class:    control.Answer,
+		Verified: "daemon.json and flags, as the engine last read them, and its own warnings in GET /info",
 		Severity: plan.RiskHigh,
-		Host:     judgeTLS,
+		Params: []profile.Param{{
+			Name: "answer", Type: profile.TypeChoice, Default: "ask", Choices: []string{"ask", answerRemove, answerTLS},
+			Doc: "what happens to TCP ports without verified clients: remove takes them out of hosts in daemon.json, tls sets tlsverify with the TLS files that are configured",
+		}},
+		Host: judgeTLS,
 	}
 }
 
-func judgeTLS(h *inventory.Host, _ profile.Params) []plan.Finding {
+func judgeTLS(h *inventory.Host, p profile.Params) []plan.Finding {
 	verified := daemonKey{name: "tlsverify", absent: json.RawMessage("false")}.configured(h)
 	conf := listening(h, verified)
 	open, verifies := onNetwork(conf.value), isBool(true)(verified.value)
 	f := judgeKey(h, daemonKey{
-		name: "hosts", absent: json.RawMessage("[]"), kind: plan.KindRestart,
-		good: func(json.RawMessage) bool { return len(open) == 0 || verifies },
+		name: "hosts", absent: json.RawMessage("[]"), want: raw(withoutNetwork(conf.value)), kind: plan.KindRestart,
+		good: func(json.RawMessage) bool { return len(open) == 0 || verifies }, says: sayOpen,
 	})
 	if f.Status == plan.Unknown || f.Status == plan.NotApplicable {
 		return []plan.Finding{f}
@@ -49,13 +52,25 @@ func judgeTLS(h *inventory.Host, _ profile.Params) []plan.Finding {
 		f.Message = "clients on " + list(open) + " need a certificate (tlsverify, " + verified.from + ")"
 	case len(f.Changes) > 0:
 		f.Message = "it listens on " + list(open) + " (" + conf.from + ") and lets everybody in: tlsverify is " + string(verified.value) + " (" + verified.from + ")"
-		f.Changes = nil
-		f.Blocked = fmt.Sprintf("who uses %s has to be known: take it away (%s), or set tlsverify with the three TLS files, and restart the engine", list(open), conf.from)
+		f = openPort{host: h, conf: conf, verified: verified, open: open}.answer(f, p.Text("answer"))
 	}
 	if len(open) > 0 {
 		f.Evidence = append(f.Evidence, evidence("tlsverify", verified.from, "%s", verified.value))
 	}
 	return []plan.Finding{f}
+}
+
+// sayOpen reads the warning that an engine gives of each port on which it lets everybody in. An engine that gives
+// none may be one that never does.
+func sayOpen(h *inventory.Host) answer {
+	const warning = "API is accessible on "
+	for _, w := range h.Engine.Warnings {
+		if _, where, ok := strings.Cut(w, warning); ok {
+			where, _, _ = strings.Cut(where, " ")
+			return info(false, "the engine says that everybody reaches it on %s", plainName(where))
+		}
+	}
+	return answer{}
 }
 
 // listening are the addresses of the next start. An engine that has TLS turned on and no address listens on a

@@ -73,7 +73,7 @@ func asking(setting string) []control.Control {
 // settings whose wanted values come from what is measured nothing is said here: true.
 func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Profile, change plan.Change) bool {
 	controls := asking(change.Path)
-	if change.Path == "HostConfig.CapAdd" && !takesAway(change) {
+	if change.Path == "HostConfig.CapAdd" && !takesAway(c, change) {
 		controls = []control.Control{privileged()} // no other control gives capabilities
 	}
 	for _, one := range controls {
@@ -84,13 +84,52 @@ func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Prof
 			return true
 		}
 	}
-	return len(controls) == 0
+	return len(controls) == 0 && !loosens(c, change)
 }
 
-// takesAway reports whether a change of CapAdd leaves nothing that was not there.
-func takesAway(change plan.Change) bool {
-	var from, to []string
-	return json.Unmarshal(change.From, &from) == nil && json.Unmarshal(change.To, &to) == nil && len(without(capList(to), capList(from))) == 0
+// takesAway reports whether a change of CapAdd leaves nothing that is not there now.
+func takesAway(c *inventory.Container, change plan.Change) bool {
+	var to []string
+	return json.Unmarshal(change.To, &to) == nil && len(without(capList(to), capList(c.Inspect.HostConfig.CapAdd))) == 0
+}
+
+// loosens reports whether a change leaves a container less confined than it is, or without a limit. How tight a
+// setting is to be comes from what is measured, but no control ever asks for that. What the plan says it is now
+// does not count.
+func loosens(c *inventory.Container, change plan.Change) bool {
+	now := c.Inspect.HostConfig
+	var to []string
+	switch change.Path {
+	case "HostConfig.CapDrop":
+		return json.Unmarshal(change.To, &to) != nil || len(without(capList(now.CapDrop), capList(to))) > 0
+	case "HostConfig.SecurityOpt":
+		return json.Unmarshal(change.To, &to) != nil ||
+			slices.ContainsFunc(without(to, now.SecurityOpt), confines) || slices.ContainsFunc(without(to, now.SecurityOpt), unconfines) ||
+			slices.ContainsFunc(without(now.SecurityOpt, to), confines) ||
+			control.ParseNoNewPrivs(now.SecurityOpt).On && !control.ParseNoNewPrivs(to).On
+	case "HostConfig.ReadonlyRootfs":
+		return string(change.To) != "true"
+	case "HostConfig.MemorySwap":
+		var limit int64
+		return json.Unmarshal(change.To, &limit) != nil || limit <= 0 && (limit != -1 || now.MemorySwap > 0)
+	case "HostConfig.Memory", "HostConfig.PidsLimit", "HostConfig.CpuShares":
+		var limit int64
+		return json.Unmarshal(change.To, &limit) != nil || limit <= 0
+	}
+	return false
+}
+
+// confines reports whether an option of SecurityOpt chooses a guard. Those that turn one off do not, and
+// no-new-privileges has several forms, of which the last counts.
+func confines(opt string) bool {
+	name, _, _ := control.CutOption(opt)
+	return name != optNoNewPrivileges && !unconfines(opt)
+}
+
+// unconfines reports whether an option of SecurityOpt turns a guard off that is on without it.
+func unconfines(opt string) bool {
+	_, value, _ := control.CutOption(opt)
+	return value == "unconfined" || value == "disable"
 }
 
 // ChangesDaemon reports whether a change of where the engine listens, and whom it lets in, is the one that the

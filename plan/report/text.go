@@ -64,14 +64,28 @@ func (w *writer) head() {
 	}
 	w.printf("\n")
 	if len(w.plan.Steps) > 0 {
-		restart := ""
-		if slices.ContainsFunc(w.plan.Steps, func(s plan.Step) bool {
-			return slices.ContainsFunc(s.Members, func(m plan.Member) bool { return m.Action == plan.ActionRestart })
-		}) {
-			restart = "   " + plan.ActionRestart.Symbol() + " stop and start"
-		}
-		w.printf("Effects:  ~ live   R reload   ! engine restart   -/+ recreate%s   F file\n%s\n\n", restart, w.dim.Sprint(refsLegend))
+		w.printf("Effects:  %s\n%s\n\n", strings.Join(w.effects(), "   "), w.dim.Sprint(refsLegend))
 	}
+}
+
+// effects explains the signs of changes; the rarer ones only where they stand in the plan.
+func (w *writer) effects() []string {
+	out := []string{"~ live", "R reload", "! engine restart", "-/+ recreate"}
+	if slices.ContainsFunc(w.plan.Steps, func(s plan.Step) bool {
+		return slices.ContainsFunc(s.Members, func(m plan.Member) bool { return m.Action == plan.ActionRestart })
+	}) {
+		out = append(out, plan.ActionRestart.Symbol()+" stop and start")
+	}
+	out = append(out, "F file")
+	for _, rare := range []struct {
+		kind plan.Kind
+		name string
+	}{{plan.KindSocket, "socket"}, {plan.KindAudit, "audit rules"}} {
+		if slices.ContainsFunc(w.plan.Steps, func(s plan.Step) bool { return s.Kind == rare.kind }) {
+			out = append(out, rare.kind.Symbol()+" "+rare.name)
+		}
+	}
+	return out
 }
 
 // riskColumn is where a step's risk stands; longer titles push it.

@@ -277,3 +277,17 @@ func TestBatches(t *testing.T) {
 		}
 	}
 }
+
+// TestEffectsOfTheRarer: signs that few plans have are explained where they stand.
+func TestEffectsOfTheRarer(t *testing.T) {
+	p := samplePlan()
+	if text := textOf(t, p, TextOptions{}); strings.Contains(text, "S socket") || strings.Contains(text, "A audit rules") {
+		t.Error("signs are explained that no step has")
+	}
+	p.Steps = append(p.Steps,
+		plan.Step{ID: "file/s", Kind: plan.KindSocket, Resource: plan.Resource{Kind: plan.ResourceFile, Name: "/s"}},
+		plan.Step{ID: "file/a", Kind: plan.KindAudit, Resource: plan.Resource{Kind: plan.ResourceFile, Name: "/a"}})
+	if text := textOf(t, p, TextOptions{}); !strings.Contains(text, "F file   S socket   A audit rules\n") {
+		t.Errorf("Effects:\n%s", text)
+	}
+}

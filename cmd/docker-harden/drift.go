@@ -83,12 +83,27 @@ func driftOfMember(m plan.Member, h *inventory.Host) []drift {
 func driftOfChanges(target string, changes []plan.Change, now plan.Resource, h *inventory.Host) []drift {
 	var out []drift
 	for _, ch := range changes {
-		value := settingNow(h, now, ch.Path)
-		if !sameJSON(value, ch.To) {
-			out = append(out, drift{target, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(ch.To))})
+		value, set := settingNow(h, now, ch.Path), made(ch, changes)
+		if !sameJSON(value, set) {
+			out = append(out, drift{target, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(set))})
 		}
 	}
 	return out
+}
+
+// made is what a recreate gave a container for a change: the engine's own label=disable goes with what opened the
+// container to the host.
+func made(ch plan.Change, all []plan.Change) json.RawMessage {
+	var opts []string
+	gone := func(other plan.Change) bool { return other.Path != ch.Path && other.Moves(ch.Path) }
+	if ch.Path != "HostConfig.SecurityOpt" || !slices.ContainsFunc(all, gone) || json.Unmarshal(ch.To, &opts) != nil {
+		return ch.To
+	}
+	left, err := json.Marshal(slices.DeleteFunc(opts, func(opt string) bool { return opt == "label=disable" }))
+	if err != nil {
+		return ch.To
+	}
+	return left
 }
 
 // explained says whether a field of the basis moved because of the step itself.
@@ -132,10 +147,13 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 			return h.Audit.WhereJSON(path)
 		}
 		f := h.Files[r.Name]
-		if path == "owner" {
+		switch path {
+		case "owner":
 			return fmt.Appendf(nil, `"%d:%d"`, f.UID, f.GID)
+		case "mode":
+			return fmt.Appendf(nil, `"%04o"`, f.Mode.Perm())
 		}
-		return fmt.Appendf(nil, `"%04o"`, f.Mode.Perm())
+		return nextSocket(h, r.Name, path)
 	}
 	c := h.Find(r.ID)
 	if c == nil {
@@ -153,6 +171,24 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 		value = fields[key]
 	}
 	return value
+}
+
+// nextSocket is a setting of the unit that makes a socket; nil: nothing is known of it.
+func nextSocket(h *inventory.Host, name, setting string) json.RawMessage {
+	for _, f := range h.EngineFiles {
+		if f.Resolved != name || f.Socket == nil || f.Socket.Problem != "" {
+			continue
+		}
+		switch setting {
+		case "SocketUser":
+			return fmt.Appendf(nil, "%q", f.Socket.User)
+		case "SocketGroup":
+			return fmt.Appendf(nil, "%q", f.Socket.Group)
+		case "SocketMode":
+			return fmt.Appendf(nil, "%q", f.Socket.Mode)
+		}
+	}
+	return nil
 }
 
 // mountNow is a setting of one mount of a container; nil: there is none in that place.

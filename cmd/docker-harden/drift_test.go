@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,6 +41,11 @@ func TestDrift(t *testing.T) {
 	}
 	recreate := update
 	recreate.Kind, recreate.Resource.ID = plan.KindRecreate, "anotherid"
+	unprivileged := recreate
+	unprivileged.Changes = []plan.Change{
+		{Path: "HostConfig.Privileged", From: raw("true"), To: raw("false"), Kind: plan.KindRecreate},
+		{Path: "HostConfig.SecurityOpt", From: raw(`["label=disable"]`), To: raw(`["label=disable","no-new-privileges:true"]`), Kind: plan.KindRecreate},
+	}
 	engine := plan.Step{
 		ID: "daemon", Kind: plan.KindRestart, Resource: plan.Daemon(), Basis: daemon,
 		Changes: []plan.Change{{Path: "live-restore", From: raw("null"), To: raw("true"), Kind: plan.KindReload}},
@@ -47,6 +53,21 @@ func TestDrift(t *testing.T) {
 	mode := plan.Step{
 		ID: "host/etc/docker/daemon.json", Kind: plan.KindFile, Resource: file, Basis: fileBasis,
 		Changes: []plan.Change{{Path: "owner", From: raw(`"5:5"`), To: raw(`"0:0"`)}, {Path: "mode", From: raw(`"0666"`), To: raw(`"0644"`)}},
+	}
+	socketHost := func(mode uint32, next inventory.SocketMaker) *inventory.Host {
+		h := driftHost(before, nil)
+		h.Files["/run/docker.sock"] = inventory.File{Exists: true, Mode: fs.ModeSocket | fs.FileMode(mode), UID: 0, GID: 101}
+		h.EngineFiles = []inventory.EngineFile{{Role: inventory.RoleEngineSocket, Resolved: "/run/docker.sock", Socket: &next}}
+		return h
+	}
+	sock := plan.File("/run/docker.sock")
+	sockBasis, _ := socketHost(0o666, inventory.SocketMaker{User: "root", Group: "users", Mode: "0666"}).Basis(sock)
+	socket := plan.Step{
+		ID: "host/run/docker.sock", Kind: plan.KindSocket, Resource: sock, Basis: sockBasis,
+		Changes: []plan.Change{
+			{Path: "SocketGroup", From: raw(`"users"`), To: raw(`"docker"`)}, {Path: "SocketMode", From: raw(`"0666"`), To: raw(`"0660"`)},
+			{Path: "mode", From: raw(`"0666"`), To: raw(`"0660"`)},
+		},
 	}
 	const applied = `{"Image":"i","Config":{"Env":["A=1"]},"HostConfig":{"Memory":268435456,"MemorySwap":536870912,"CapDrop":null}}`
 	const moved = `{"Image":"i","Config":{"Env":["A=2"]},"HostConfig":{"Memory":1,"CapDrop":null}}`
@@ -67,6 +88,17 @@ func TestDrift(t *testing.T) {
 		{"engine", engine, driftHost(applied, live), nil},
 		{"engine key removed", engine, driftHost(applied, nil), []string{"live-restore: live-restore is null, the apply had set it to true"}},
 		{"file", mode, driftHost(applied, live), nil},
+		{"socket", socket, socketHost(0o660, inventory.SocketMaker{User: "root", Group: "docker", Mode: "0660"}), nil},
+		{"socket opened again", socket, socketHost(0o660, inventory.SocketMaker{User: "root", Group: "docker", Mode: "0666"}), []string{
+			`SocketMode: SocketMode is "0666", the apply had set it to "0660"`,
+		}},
+		{"socket of a unit that is gone", socket, socketHost(0o660, inventory.SocketMaker{Problem: "gone"}), []string{
+			`SocketGroup: SocketGroup is null, the apply had set it to "docker"`, `SocketMode: SocketMode is null, the apply had set it to "0660"`,
+		}},
+		{"privilege gone", unprivileged, driftHost(`{"HostConfig":{"Privileged":false,"SecurityOpt":["no-new-privileges:true"]}}`, live), nil},
+		{"another option gone", unprivileged, driftHost(`{"HostConfig":{"Privileged":false,"SecurityOpt":["label=disable"]}}`, live), []string{
+			`HostConfig.SecurityOpt: HostConfig.SecurityOpt is ["label=disable"], the apply had set it to ["no-new-privileges:true"]`,
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string

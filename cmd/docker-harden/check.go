@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) checkCommand() *cli.Command {
-	flags := append(selectFlags(), checkFormatFlag(), fromFlag(),
+	flags := append(selectFlags(), checkFormatFlag(), fromFlag(), scanFlag(),
 		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the report to `FILE`; stdout then has it as text"},
 		&cli.StringFlag{Name: "baseline", Usage: "`FILE` with the failures that are known"},
 		&cli.BoolFlag{Name: "write-baseline", Usage: "write what fails now to the file of --baseline"},
@@ -36,6 +36,7 @@ Examples:
   $CMD check --only no-new-privileges  one control
   $CMD check 'container/web-*'         some containers
   $CMD check --format sarif -o docker.sarif          for code scanning; junit and markdown likewise
+  $CMD check --scan web.json           with what Trivy or Grype found in an image
   $CMD check --baseline known.json --write-baseline  accept what fails now
   $CMD check --baseline known.json --fail-on new     fail on the rest`,
 	}, many, a.check)

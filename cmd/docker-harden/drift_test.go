@@ -65,7 +65,8 @@ func TestDrift(t *testing.T) {
 	socket := plan.Step{
 		ID: "host/run/docker.sock", Kind: plan.KindSocket, Resource: sock, Basis: sockBasis,
 		Changes: []plan.Change{
-			{Path: "SocketGroup", From: raw(`"users"`), To: raw(`"docker"`)}, {Path: "SocketMode", From: raw(`"0666"`), To: raw(`"0660"`)},
+			{Path: "SocketGroup", From: raw(`"users"`), To: raw(`"docker"`)},
+			{Path: "SocketMode", From: raw(`"0666"`), To: raw(`"0660"`)},
 			{Path: "mode", From: raw(`"0666"`), To: raw(`"0660"`)},
 		},
 	}

@@ -127,3 +127,7 @@ func (a *app) lockPath() string {
 	}
 	return defaultLock
 }
+
+func scanFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "scan", Usage: "judge images by the report of Trivy or Grype in `FILE` too; may be repeated"}
+}

@@ -113,8 +113,23 @@ func resourcesOf(h *inventory.Host) []plan.Resource {
 	return resources
 }
 
-// sight is the host the command line means: the live one as far as a profile needs to know it, or the snapshot of --from.
+// sight is the host the command line means: the live one as far as a profile needs to know it, or the snapshot of
+// --from; with what scanners found in its images.
 func (a *app) sight(ctx context.Context, c *cli.Context, p *profile.Profile) (*inventory.Host, error) {
+	scans, err := readScans(c.StringSlice("scan")) // a slip there should not cost a look
+	if err != nil {
+		return nil, err
+	}
+	h, err := a.hostOrSnapshot(ctx, c, p)
+	if err != nil || scans == nil {
+		return h, err
+	}
+	h.Scans = scans
+	a.strangers(c, h)
+	return h, nil
+}
+
+func (a *app) hostOrSnapshot(ctx context.Context, c *cli.Context, p *profile.Profile) (*inventory.Host, error) {
 	name := c.String("from")
 	if name == "" {
 		_, h, err := a.look(ctx, c, control.NeedsHistory(p, rulebook()))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/plan/scan"
 	"docker-harden/plan/secret"
 )
 
@@ -37,6 +38,8 @@ type Host struct {
 	// Compose are the files of the Compose projects that containers belong to, by absolute path.
 	Compose  map[string]ComposeFile `json:"compose,omitempty"`
 	Problems []plan.Problem         `json:"problems,omitempty"`
+	// Scans are what scanners found in images, as far as their reports were given; nil: none was.
+	Scans []*scan.Report `json:"scans,omitempty"`
 	// Redacted is true when secrets were masked. Then Bases holds what [Host.Basis] computed before,
 	// by resource: hashes must not be made from masked values.
 	Redacted bool                  `json:"redacted,omitempty"`

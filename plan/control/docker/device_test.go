@@ -53,6 +53,7 @@ func TestCapAddIsGuarded(t *testing.T) {
 		{&plain, []string{"CAP_NET_ADMIN", "SYS_TIME"}, []string{"CAP_NET_ADMIN"}, true},
 		{&plain, []string{"SYS_TIME"}, nil, true},
 	} {
+		tt.c.Inspect.HostConfig.CapAdd = tt.from
 		if got := ChangesContainer(h, tt.c, p, recreateChange("CapAdd", tt.from, tt.to)); got != tt.ok {
 			t.Errorf("%s: CapAdd %v -> %v: %t", tt.c.Name, tt.from, tt.to, got)
 		}

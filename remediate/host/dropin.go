@@ -241,14 +241,8 @@ func (h *Socket) doDropIn(ctx context.Context, u *dropInUndo) error {
 // undoDropIn brings the drop-in back. changed is false when there was nothing to undo; notes name what differs
 // all the same.
 func (h *Socket) undoDropIn(ctx context.Context, u *dropInUndo, force bool) (changed bool, notes []string, err error) {
-	left, err := atomic.Leftovers(h.Root + dropInFile)
-	if err != nil {
+	if err := atomic.Sweep(h.Root + dropInFile); err != nil {
 		return false, nil, err
-	}
-	for _, name := range left {
-		if err := atomic.Remove(name); err != nil {
-			return false, nil, err
-		}
 	}
 	data, err := atomic.ReadFile(h.Root+dropInFile, maxDropIn)
 	exists := !errors.Is(err, fs.ErrNotExist)

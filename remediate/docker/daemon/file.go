@@ -115,18 +115,7 @@ func (f *flow) makeDirs() error {
 }
 
 // sweep removes the temporary files that a killed write left beside the file.
-func (f *flow) sweep() error {
-	left, err := atomic.Leftovers(f.memo.Resolved)
-	if err != nil {
-		return err
-	}
-	for _, path := range left {
-		if err := atomic.Remove(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (f *flow) sweep() error { return atomic.Sweep(f.memo.Resolved) }
 
 // missingDirs are the directories above a path that do not exist, outermost first.
 func missingDirs(path string) []string {

@@ -10,6 +10,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
+	"docker-harden/remediate/internal/atomic"
 	"docker-harden/remediate/internal/crash"
 )
 
@@ -162,6 +163,9 @@ func (h *Handler) Do(_ context.Context, step plan.Step, undo json.RawMessage, lo
 func (h *Handler) Undo(_ context.Context, step plan.Step, r remediate.Record) (remediate.Restored, error) {
 	u, err := record(step, r.Undo)
 	if err != nil {
+		return remediate.Restored{}, err
+	}
+	if err := atomic.Sweep(h.file()); err != nil { // a write may have been killed
 		return remediate.Restored{}, err
 	}
 	now, err := readRules(h.file())

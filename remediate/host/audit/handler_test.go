@@ -3,7 +3,9 @@ package audit
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -266,5 +268,24 @@ func TestDoRefusesAFileThatMoved(t *testing.T) {
 	r.put("# somebody else\n")
 	if err := r.h.Do(t.Context(), usual(), undo, &r.notes); !errors.Is(err, plan.ErrStale) || r.text() != "# somebody else\n" || r.kernel.adds != 0 {
 		t.Errorf("%v, file %q", err, r.text())
+	}
+}
+
+// A write that is killed leaves its temporary file: an undo takes that away too.
+func TestUndoOfAKilledWrite(t *testing.T) {
+	r := newRig(t)
+	step := usual()
+	undo, err := r.do(step, "before the rules file")
+	if err == nil {
+		t.Fatal("it was not stopped")
+	}
+	left := filepath.Join(filepath.Dir(r.h.file()), "."+filepath.Base(inventory.AuditRulesFile)+".docker-harden-0123456789")
+	must(t, os.WriteFile(left, []byte("-w /half"), 0o600))
+	restored, err := r.undo(step, undo)
+	if must(t, err); restored.How != plan.Exact {
+		t.Errorf("%+v", restored)
+	}
+	if _, err := os.Lstat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the temporary file is still there: %v", err)
 	}
 }

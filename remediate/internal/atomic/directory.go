@@ -55,6 +55,20 @@ func Leftovers(path string) ([]string, error) {
 	return found, nil
 }
 
+// Sweep removes what [Leftovers] lists.
+func Sweep(path string) error {
+	left, err := Leftovers(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Mkdir makes one directory with exactly this mode, and makes its name durable. A path that exists
 // is an error that matches fs.ErrExist.
 func Mkdir(path string, mode fs.FileMode) error {

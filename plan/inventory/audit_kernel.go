@@ -29,25 +29,25 @@ var ErrNoAudit = errors.New("this kernel has no audit")
 // ReadKernelAudit asks the kernel. There is one audit for the whole machine, which speaks to root in the first
 // pid namespace only.
 func ReadKernelAudit() (KernelAudit, error) {
-	client, closer, err := dialAudit()
+	client, err := DialAudit()
 	if err != nil {
 		return KernelAudit{}, err
 	}
-	defer closer() //nolint:errcheck // nothing was written
+	defer client.Close() //nolint:errcheck // nothing was written
 	return readAudit(client)
 }
 
-// dialAudit connects to the kernel's audit.
-func dialAudit() (client auditReader, closer func() error, err error) {
+// DialAudit connects to the kernel's audit.
+func DialAudit() (*libaudit.AuditClient, error) {
 	c, err := libaudit.NewAuditClient(nil)
 	switch {
 	case errors.Is(err, syscall.EPROTONOSUPPORT), errors.Is(err, syscall.EAFNOSUPPORT):
-		return nil, nil, ErrNoAudit
+		return nil, ErrNoAudit
 	case err != nil:
-		return nil, nil, fmt.Errorf("cannot reach the kernel's audit: %w", err)
+		return nil, fmt.Errorf("cannot reach the kernel's audit: %w", err)
 	}
-	c.Netlink = PatientNetlink{c.Netlink}
-	return c, c.Close, nil
+	c.Netlink = patientNetlink{c.Netlink}
+	return c, nil
 }
 
 // auditReader is the part of the client that reads.
@@ -79,12 +79,12 @@ func explainAudit(err error) error {
 	return fmt.Errorf("cannot read the kernel's audit: %w", err)
 }
 
-// PatientNetlink waits for the kernel's answers, which another thread of the kernel sends, in short turns: the
+// patientNetlink waits for the kernel's answers, which another thread of the kernel sends, in short turns: the
 // library would sleep long for each, and give up on a busy machine.
-type PatientNetlink struct{ libaudit.NetlinkSendReceiver }
+type patientNetlink struct{ libaudit.NetlinkSendReceiver }
 
 // Receive waits for a message.
-func (p PatientNetlink) Receive(_ bool, parse libaudit.NetlinkParser) ([]syscall.NetlinkMessage, error) {
+func (p patientNetlink) Receive(_ bool, parse libaudit.NetlinkParser) ([]syscall.NetlinkMessage, error) {
 	const patience, turn = 30 * time.Second, time.Millisecond
 	for start := time.Now(); ; time.Sleep(turn) {
 		messages, err := p.NetlinkSendReceiver.Receive(true, parse)

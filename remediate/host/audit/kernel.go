@@ -23,11 +23,10 @@ type Kernel interface {
 
 // Dial connects to the kernel of this machine.
 func Dial() (Kernel, error) {
-	client, err := libaudit.NewAuditClient(nil)
+	client, err := inventory.DialAudit()
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the kernel's audit: %w", err)
+		return nil, err
 	}
-	client.Netlink = inventory.PatientNetlink{NetlinkSendReceiver: client.Netlink}
 	return netlink{client}, nil
 }
 

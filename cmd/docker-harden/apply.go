@@ -133,7 +133,7 @@ func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, h, err := a.look(c.Context, c, false)
+	e, h, err := a.look(c.Context, c, inventory.Options{TLS: controls.GivenTLS(prof)})
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (a *app) freshPlan(c *cli.Context) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, h, err := a.look(c.Context, c, control.NeedsHistory(prof, rulebook()))
+	e, h, err := a.look(c.Context, c, wants(prof))
 	if err != nil {
 		return nil, err
 	}

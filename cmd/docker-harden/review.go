@@ -132,7 +132,7 @@ func (a *app) sight(ctx context.Context, c *cli.Context, p *profile.Profile) (*i
 func (a *app) hostOrSnapshot(ctx context.Context, c *cli.Context, p *profile.Profile) (*inventory.Host, error) {
 	name := c.String("from")
 	if name == "" {
-		_, h, err := a.look(ctx, c, control.NeedsHistory(p, rulebook()))
+		_, h, err := a.look(ctx, c, wants(p))
 		return h, err
 	}
 	f, err := os.Open(name)

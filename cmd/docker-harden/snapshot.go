@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan/inventory"
 )
 
 func (a *app) snapshotCommand() *cli.Command {
@@ -31,7 +33,7 @@ func (a *app) snapshot(c *cli.Context) error {
 	case file == "":
 		file = out
 	}
-	_, h, err := a.look(c.Context, c, true)
+	_, h, err := a.look(c.Context, c, inventory.Options{History: true})
 	if err != nil {
 		return err
 	}

@@ -51,13 +51,18 @@ func (a *app) connect(c *cli.Context) (*engine, error) {
 	return &engine{Client: cl, address: withoutPassword(e.Host)}, nil
 }
 
-// look connects to the engine and observes its host, with how its images were built if that is asked for.
-func (a *app) look(ctx context.Context, c *cli.Context, history bool) (*engine, *inventory.Host, error) {
+// wants is what an observation has to show for a profile besides the usual.
+func wants(p *profile.Profile) inventory.Options {
+	return inventory.Options{History: control.NeedsHistory(p, rulebook()), TLS: controls.GivenTLS(p)}
+}
+
+// look connects to the engine and observes its host, with what is wanted of it besides the usual.
+func (a *app) look(ctx context.Context, c *cli.Context, wanted inventory.Options) (*engine, *inventory.Host, error) {
 	e, err := a.connect(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := a.observation(ctx, c, e, e.Client, history)
+	h, err := a.observation(ctx, c, e, e.Client, wanted)
 	return e, h, a.busy(ctx, c, err)
 }
 
@@ -81,12 +86,13 @@ func (a *app) busy(ctx context.Context, c *cli.Context, err error) error {
 
 // observe reads a host through r, which may show less than the engine does.
 func (a *app) observe(ctx context.Context, c *cli.Context, e *engine, r inventory.Reader) (*inventory.Host, error) {
-	return a.observation(ctx, c, e, r, false)
+	return a.observation(ctx, c, e, r, inventory.Options{})
 }
 
-func (a *app) observation(ctx context.Context, c *cli.Context, e *engine, r inventory.Reader, history bool) (*inventory.Host, error) {
+func (a *app) observation(ctx context.Context, c *cli.Context, e *engine, r inventory.Reader, wanted inventory.Options) (*inventory.Host, error) {
 	start := time.Now()
-	h, err := inventory.Collect(ctx, r, inventory.Options{Endpoint: e.address, Effective: daemon.Effective(a.stateDir(c)), History: history})
+	wanted.Endpoint, wanted.Effective = e.address, daemon.Effective(a.stateDir(c))
+	h, err := inventory.Collect(ctx, r, wanted)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err // it is no fault of the engine's

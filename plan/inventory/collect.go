@@ -55,6 +55,8 @@ type Options struct {
 	Audit func() (KernelAudit, error)
 	// History also asks for how the images were built: one more request for each image.
 	History bool
+	// TLS are files that somebody means to give the engine, to be looked at as well.
+	TLS TLSFiles
 }
 
 // parallel is how many requests and containers are worked on at once.
@@ -93,7 +95,8 @@ type collector struct {
 	// daemonProblems are those of reading the engine's process and files.
 	daemonProblems []plan.Problem
 	engineFiles    []EngineFile
-	files          map[string]File // of engineFiles
+	givenTLS       []EngineFile
+	files          map[string]File // of both
 	kernelAudit    KernelAudit
 	kernelAuditErr error
 	clients        []unitClient
@@ -265,6 +268,7 @@ func (c *collector) lookAtFiles() {
 		return
 	}
 	c.engineFiles, c.files = c.root.engineFiles(&c.host.Daemon, strings.TrimPrefix(socket, string(c.root)))
+	c.givenTLS = c.root.givenTLS(c.options.TLS, c.engineFiles, c.files)
 }
 
 // doubt compares the engine's answers with what was found on this machine. What was read of another
@@ -281,7 +285,7 @@ func (c *collector) doubt() {
 	if c.remote == "" {
 		e.Local = true
 		c.host.Problems = append(c.host.Problems, c.daemonProblems...)
-		c.host.EngineFiles = c.engineFiles
+		c.host.EngineFiles, c.host.GivenTLS = c.engineFiles, c.givenTLS
 		maps.Copy(c.host.Files, c.files)
 		if c.host.Daemon.Resolved != "" {
 			c.host.Files[c.host.Daemon.Resolved] = c.host.Daemon.Config

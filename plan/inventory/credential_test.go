@@ -237,6 +237,50 @@ func TestCredentialsOutOfOrder(t *testing.T) {
 	}
 }
 
+// Files that a profile means to give the engine are looked at like its own, each in the place of what is configured.
+func TestGivenTLS(t *testing.T) {
+	ca := issue(t, "our CA", elliptical(t, elliptic.P256()), nil, nil)
+	other := issue(t, "another CA", elliptical(t, elliptic.P256()), nil, nil)
+	server := issue(t, "engine", elliptical(t, elliptic.P256()), &ca, nil)
+	root := tree(t, map[string]string{"/a": ca.pem(), "/b": server.pem(), "/c": server.keyPEM(t), "/other": other.pem(), "/link": "-> /c"})
+	d := Daemon{Flags: map[string][]string{"tlscacert": {"/other"}, "tlscert": {"/b"}, "tlskey": {"/c"}}}
+	found, files := root.engineFiles(&d, "/var/run/docker.sock")
+	if got := root.givenTLS(TLSFiles{}, found, files); got != nil {
+		t.Errorf("nothing is given: %s", told(got))
+	}
+	for _, tc := range []struct {
+		name, want string
+		given      TLSFiles
+	}{
+		{"all", "tls-ca /a\ntls-cert /b\ntls-key /c = /c by /link\n", TLSFiles{"/a", "/b", "/link"}},
+		{"the CA", "tls-ca /a\ntls-cert /b\ntls-key /c\n", TLSFiles{CA: "/a"}},
+		{"missing", "tls-ca /a\ntls-cert /no none: there is no /no\ntls-key /c\n", TLSFiles{CA: "/a", Cert: "/no"}},
+		{"relative", "tls-ca a problem: it is no absolute path\ntls-cert /b\ntls-key /c\n", TLSFiles{CA: "a"}},
+	} {
+		got := root.givenTLS(tc.given, found, files)
+		if text := told(got); text != strings.ReplaceAll(tc.want, "tls-key /c = /c", "tls-key /link = /c") {
+			t.Errorf("%s: got\n%s", tc.name, text)
+		}
+		if len(got) != 3 {
+			t.Fatalf("%s: %d files", tc.name, len(got))
+		}
+		if server := got[1].TLS; server != nil && server.Untrusted != "" {
+			t.Errorf("%s: the server's certificate is judged against another CA: %s", tc.name, server.Untrusted)
+		}
+		if key := got[2].TLS; key == nil || key.Key == nil {
+			t.Errorf("%s: the key was not looked into", tc.name)
+		}
+	}
+	for _, name := range []string{"/a", "/c"} {
+		if !files[name].Exists {
+			t.Errorf("%s: owner and mode are not known", name)
+		}
+	}
+	if own := of(found, "tls"); len(own) != 3 || own[0].TLS == nil || own[1].TLS == nil || own[1].TLS.Untrusted == "" {
+		t.Error("what is configured is judged differently now")
+	}
+}
+
 // No byte of a key leaves the inventory, neither of a whole one nor of any damaged one.
 func TestNoKeyInASnapshot(t *testing.T) {
 	ca := issue(t, "our CA", elliptical(t, elliptic.P256()), nil, nil)
@@ -259,7 +303,8 @@ func TestNoKeyInASnapshot(t *testing.T) {
 		d := Daemon{Flags: map[string][]string{"tlscacert": {"/a"}, "tlscert": {"/c"}, "tlskey": {"/k"}}}
 		found, seen := root.engineFiles(&d, "/var/run/docker.sock")
 		var out bytes.Buffer
-		if err := (&Host{Format: SnapshotFormat, EngineFiles: found, Files: seen}).Save(&out); err != nil {
+		given := root.givenTLS(TLSFiles{CA: "/a", Cert: "/c", Key: "/k"}, found, seen)
+		if err := (&Host{Format: SnapshotFormat, EngineFiles: found, GivenTLS: given, Files: seen}).Save(&out); err != nil {
 			t.Fatal(err)
 		}
 		leaks(t, out.String(), string(text), key)

@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"path"
+	"slices"
 )
+
+// TLSFiles are the paths of files of TLS; empty ones are not named.
+type TLSFiles struct{ CA, Cert, Key string }
 
 // tlsFiles are the settings that name the files of TLS, and how the files are called where none is named.
 var tlsFiles = []struct {
@@ -70,4 +74,31 @@ func (f *fileFinder) absolute(name string) string {
 		cwd = "/"
 	}
 	return path.Join(cwd, name)
+}
+
+// givenTLS looks at the files of TLS as they would be if the engine was given some others. found are the engine's
+// files as they are, and files what was seen of them, to which it adds.
+func (r hostRoot) givenTLS(given TLSFiles, found []EngineFile, files map[string]File) []EngineFile {
+	if given == (TLSFiles{}) {
+		return nil
+	}
+	f := &fileFinder{root: r, files: files}
+	for i, name := range []string{given.CA, given.Cert, given.Key} {
+		role := tlsFiles[i].role
+		at := slices.IndexFunc(found, func(have EngineFile) bool { return have.Role == role })
+		switch {
+		case name == "" && at >= 0:
+			same := found[at]
+			same.TLS = nil // what vouches for what is judged anew
+			f.found = append(f.found, same)
+		case name == "":
+			f.none(role, "it was not looked for")
+		case !path.IsAbs(name):
+			f.unknown(role, name, "it is no absolute path")
+		default:
+			f.one(role, path.Clean(name))
+		}
+	}
+	r.credentials(&f.found[0], &f.found[1], &f.found[2])
+	return f.found
 }

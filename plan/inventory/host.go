@@ -33,6 +33,8 @@ type Host struct {
 	Group      Group            `json:"group,omitzero"` // that of the engine's socket
 	// EngineFiles are the engine's files besides daemon.json, and which of them there are none of.
 	EngineFiles []EngineFile `json:"engine_files,omitempty"`
+	// GivenTLS are the three files of TLS as they would be with those of [Options.TLS]; nil: none was named.
+	GivenTLS []EngineFile `json:"given_tls,omitempty"`
 	// Audit is the kernel's audit of these files; nil: it was not looked at.
 	Audit *Audit `json:"audit,omitempty"`
 	// Compose are the files of the Compose projects that containers belong to, by absolute path.

@@ -15,7 +15,7 @@ import (
 var settings = map[plan.ResourceKind][]string{
 	plan.ResourceDaemon: {
 		"cgroup-parent", "debug", "default-ulimits", "experimental", "hosts", "icc", "insecure-registries", "iptables", "live-restore",
-		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "tlsverify", "userland-proxy",
+		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "tlscacert", "tlscert", "tlskey", "tlsverify", "userland-proxy",
 	},
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
@@ -132,11 +132,11 @@ func unconfines(opt string) bool {
 	return value == "unconfined" || value == "disable"
 }
 
-// ChangesDaemon reports whether a change of where the engine listens, and whom it lets in, is the one that the
+// ChangesDaemon reports whether a change of where the engine listens, whom it lets in, and by which files, is the one that the
 // control asks for with this profile: anything else could open a port to everybody. Of other keys nothing is said
 // here: true.
 func ChangesDaemon(h *inventory.Host, p *profile.Profile, change plan.Change) bool {
-	if change.Path != "hosts" && change.Path != "tlsverify" {
+	if !slices.Contains([]string{"hosts", "tlscacert", "tlscert", "tlskey", "tlsverify"}, change.Path) {
 		return true
 	}
 	one := tlsOnTCP()

@@ -8,6 +8,7 @@ import (
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
 )
 
 // The answers to what happens to an open TCP port.
@@ -24,8 +25,8 @@ type openPort struct {
 }
 
 // answer makes of the finding what the profile says. The finding's change removes the addresses.
-func (o openPort) answer(f plan.Finding, answer string) plan.Finding {
-	control := tlsOnTCP().ID
+func (o openPort) answer(f plan.Finding, p profile.Params) plan.Finding {
+	control, answer := tlsOnTCP().ID, p.Text("answer")
 	if o.conf.flag && answer != answerTLS {
 		return o.byHand(f, "hosts is given by a flag, which daemon.json cannot take back. "+o.unitText())
 	}
@@ -33,11 +34,12 @@ func (o openPort) answer(f plan.Finding, answer string) plan.Finding {
 	case answerRemove:
 		return o.remove(f)
 	case answerTLS:
-		return o.verify(f)
+		return o.verify(f, givenTLS(p))
 	}
 	// No question: whoever does not answer has a host that is open to the network, and that is a failure.
-	return o.byHand(f, fmt.Sprintf("who uses %s has to be known. If nobody does, remove it.%s%s. Else name tlscacert, tlscert and tlskey in daemon.json, restart the engine, give each client a certificate of that CA, and write answer: %s there",
-		list(o.open), answerMark, answerHost(control, "answer: "+answerRemove), answerTLS))
+	return o.byHand(f, fmt.Sprintf("who uses %s has to be known. If nobody does, remove it.%s%s. "+
+		"Else have a CA sign a certificate for the engine and one for each client, put the engine's three files here as root's, mode 0444 and the key 0400.%s%s",
+		list(o.open), answerMark, answerHost(control, "answer: "+answerRemove), answerMark, answerHost(control, exampleTLS())))
 }
 
 func (o openPort) byHand(f plan.Finding, why string) plan.Finding {
@@ -56,41 +58,6 @@ func (o openPort) remove(f plan.Finding) plan.Finding {
 	}
 	f.Risk = f.Risk.Raise(plan.RiskMedium, "clients that use "+list(o.open)+" lose the engine")
 	return f
-}
-
-// verify turns on tlsverify, once the files that it needs were judged good.
-func (o openPort) verify(f plan.Finding) plan.Finding {
-	h := o.host
-	if o.verified.flag {
-		return o.byHand(f, "tlsverify is given by the flag --tlsverify, which daemon.json cannot take back: take it out of the engine's unit, then plan again")
-	}
-	if why := filesForTLS(h); why != "" {
-		return o.byHand(f, why)
-	}
-	from := h.Daemon.Keys["tlsverify"]
-	if from == nil {
-		from = json.RawMessage("null")
-	}
-	f.Changes = []plan.Change{{Path: "tlsverify", From: from, To: raw(true), Kind: plan.KindRestart, Reversibility: plan.Exact}}
-	f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("clients on %s need a certificate signed by the CA, and speak TLS", list(o.open)))
-	return f
-}
-
-// filesForTLS says why the three files cannot be used for TLS; empty when they can.
-func filesForTLS(h *inventory.Host) string {
-	const todo = "name good files with tlscacert, tlscert and tlskey in daemon.json (the engine takes no notice of them before), restart the engine, then plan again"
-	set := credentialsFound(h)
-	for _, c := range set.judged() {
-		switch {
-		case c.Problem != "":
-			return fmt.Sprintf("%s could not be looked at: %s; %s", orWord(c.Path, "a file of TLS"), c.Problem, todo)
-		case c.None != "" || c.TLS == nil:
-			return fmt.Sprintf("it needs a CA, a certificate and a key: %s; %s", orWord(c.None, "they were not looked into"), todo)
-		case len(c.defects) > 0:
-			return fmt.Sprintf("%s is of no use: %s; %s", c.Resolved, c.defects[0].what, todo)
-		}
-	}
-	return ""
 }
 
 // withoutNetwork are the addresses of a hosts list that are no TCP ports.

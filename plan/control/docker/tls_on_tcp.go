@@ -18,7 +18,7 @@ func tlsOnTCP() control.Control {
 		Why: "Spoofing, information disclosure and elevation of privilege: who reaches a TCP port of the engine that does not verify clients is root on this host, " +
 			"without a password and without a trace.",
 		Risk: "Clients that use the port lose the engine, or need a certificate that the CA signed from then on; they have to be known first.",
-		Fix: "As the profile answers: hosts in daemon.json without its TCP addresses, or tlsverify with the three TLS files that daemon.json names, once they were judged good; " +
+		Fix: "As the profile answers: hosts in daemon.json without its TCP addresses, or tlsverify with the three TLS files that the profile or daemon.json names, once they were judged good; " +
 			"and an engine restart. What stands in the engine's unit is changed by hand, with the drop-in that the finding shows. Undone by the file's old bytes and a restart.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.6", "cis-docker-1.6.0": "2.7", "cis-docker-1.8.0": "2.8", "stride": "S,I,E",
@@ -26,10 +26,15 @@ func tlsOnTCP() control.Control {
 		Class:    control.Answer,
 		Verified: "daemon.json and flags, as the engine last read them, and its own warnings in GET /info",
 		Severity: plan.RiskHigh,
-		Params: []profile.Param{{
-			Name: "answer", Type: profile.TypeChoice, Default: "ask", Choices: []string{"ask", answerRemove, answerTLS},
-			Doc: "what happens to TCP ports without verified clients: remove takes them out of hosts in daemon.json, tls sets tlsverify with the TLS files that are configured",
-		}},
+		Params: []profile.Param{
+			{
+				Name: "answer", Type: profile.TypeChoice, Default: "ask", Choices: []string{"ask", answerRemove, answerTLS},
+				Doc: "what happens to TCP ports without verified clients: remove takes them out of hosts in daemon.json, tls sets tlsverify with the TLS files named here or configured",
+			},
+			{Name: paramCA, Type: profile.TypeText, Default: "", Doc: "with answer tls: the absolute path of the CA that signs the certificates of clients; empty: as configured"},
+			{Name: paramCert, Type: profile.TypeText, Default: "", Doc: "with answer tls: the absolute path of the engine's own certificate; empty: as configured"},
+			{Name: paramKey, Type: profile.TypeText, Default: "", Doc: "with answer tls: the absolute path of the key of that certificate; empty: as configured"},
+		},
 		Host: judgeTLS,
 	}
 }
@@ -52,7 +57,7 @@ func judgeTLS(h *inventory.Host, p profile.Params) []plan.Finding {
 		f.Message = "clients on " + list(open) + " need a certificate (tlsverify, " + verified.from + ")"
 	case len(f.Changes) > 0:
 		f.Message = "it listens on " + list(open) + " (" + conf.from + ") and lets everybody in: tlsverify is " + string(verified.value) + " (" + verified.from + ")"
-		f = openPort{host: h, conf: conf, verified: verified, open: open}.answer(f, p.Text("answer"))
+		f = openPort{host: h, conf: conf, verified: verified, open: open}.answer(f, p)
 	}
 	if len(open) > 0 {
 		f.Evidence = append(f.Evidence, evidence("tlsverify", verified.from, "%s", verified.value))

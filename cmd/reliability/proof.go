@@ -38,7 +38,7 @@ func tables() []table {
 		},
 		{
 			name: row.Engine, title: "On newer engines",
-			intro: "The core again on the engines of newer Debian releases (`make test-engines`): plan, apply, rollback, restarts under systemd.",
+			intro: "The core again on the engines of newer Debian releases (`make test-engines-all`; CI runs a part of it, `make test-engines`): plan, apply, rollback, restarts under systemd.",
 		},
 		{
 			name: row.Machine, title: "In a virtual machine",

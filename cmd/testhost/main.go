@@ -147,7 +147,7 @@ func buildEngines(ctx context.Context, stdout io.Writer) error {
 		if err := timed(ctx, stdout, string(release), build); err != nil {
 			return err
 		}
-		version, err := host.EngineOf(ctx, root)
+		version, err := host.EngineOf(root)
 		if err != nil {
 			return err
 		}

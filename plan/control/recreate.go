@@ -104,7 +104,7 @@ func recreateBlocks(h *inventory.Host, p *profile.Profile, c *inventory.Containe
 	add(in.State.Status == "exited", "it has exited: a recreate would lose its exit status; start it or remove it, then plan again")
 	add(in.State.Status == "restarting" || in.State.Restarting, "it is in a restart loop: whether a new one works could not be seen; repair it, then plan again")
 	if restarts, up := flaps(h, c); up > 0 {
-		add(true, "it was restarted %d times and is up for %s only: whether a new one works could not be seen; repair it, then plan again", restarts, up)
+		add(true, "its restart policy has started it again (%s) and it is up for %s only: whether a new one works could not be seen; repair it, then plan again", times(restarts), up)
 	}
 	image, known := h.Images[in.Image]
 	add(!known || image.Missing, "its image %.19s is gone: a new container cannot be made from it", in.Image)
@@ -191,16 +191,24 @@ func takenBlocks(h *inventory.Host, p *profile.Profile, one bond) []string {
 // settled is how long a container that its restart policy brought back must be up to count as well.
 const settled = time.Minute
 
-// flaps tells a container that ends again and again, seen while it was up. Zero: it does not.
+// flaps tells a container that its restart policy has just brought back: once may be the first turn of a loop.
+// Zero: it is not one.
 func flaps(h *inventory.Host, c *inventory.Container) (restarts int, up time.Duration) {
 	started, err := time.Parse(time.RFC3339Nano, c.Inspect.State.StartedAt)
-	if err != nil || c.Inspect.RestartCount < 2 || !c.Running() {
+	if err != nil || c.Inspect.RestartCount < 1 || !c.Running() {
 		return 0, 0
 	}
 	if up = max(h.Taken.Sub(started), time.Millisecond); up >= settled {
 		return 0, 0
 	}
 	return c.Inspect.RestartCount, up.Round(time.Millisecond)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // layerBlocks says why the files in the writable layer would be lost.

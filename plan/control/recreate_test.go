@@ -40,7 +40,11 @@ func TestWhatBlocksARecreate(t *testing.T) {
 		}, "reservation is above its memory limit"},
 		"flapping": {func(h *inventory.Host, c *inventory.Container) {
 			flapping(h, c, 5*time.Second)
-		}, "restarted 4 times and is up for 5s only"},
+		}, "it again (4 times) and it is up for 5s only"},
+		"first turn": {func(h *inventory.Host, c *inventory.Container) {
+			flapping(h, c, 5*time.Second)
+			c.Inspect.RestartCount = 1
+		}, "it again (once) and it is up for 5s only"},
 		"restarted long ago": {func(h *inventory.Host, c *inventory.Container) { flapping(h, c, time.Hour) }, ""},
 		"links":              {func(_ *inventory.Host, c *inventory.Container) { c.Inspect.HostConfig.Links = []string{"/db:/web/db"} }, ""},
 		"provider gone": {func(_ *inventory.Host, c *inventory.Container) {

@@ -22,7 +22,7 @@ func TestEngineOfAnotherRelease(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			deb, err := EngineOf(t.Context(), root)
+			deb, err := EngineOf(root)
 			if err != nil {
 				t.Fatal(err)
 			}

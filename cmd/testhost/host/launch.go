@@ -74,7 +74,7 @@ func Launch(ctx context.Context, opts ...Option) (*Host, error) {
 	root := ""
 	if o.systemd || o.release != currentRelease() {
 		var err error
-		if root, err = Root(ctx, o.release); err != nil {
+		if root, err = layers(ctx, o.release); err != nil {
 			return nil, err
 		}
 	}

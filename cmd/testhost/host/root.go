@@ -23,11 +23,11 @@ type Release string
 const (
 	// Own is this machine's release.
 	Own Release = ""
-	// Trixie is Debian 13, with engine 26.1.
+	// Trixie brings the engine of Debian 13 (26.1), with all that it needs; the rest is this machine's release.
 	Trixie Release = "trixie"
-	// Mixed is Debian 13 with whatever engine sid has (28.5 or newer): sid as a whole would not
-	// do, because its systemd knows control groups of version 2 only.
-	Mixed Release = "mixed"
+	// Sid brings the engine of sid (28.5 or newer). Sid as a whole would not do, because its systemd knows
+	// control groups of version 2 only.
+	Sid Release = "sid"
 	// Virtual is this machine's release with what a virtual machine needs besides.
 	Virtual Release = "virtual"
 )
@@ -41,7 +41,7 @@ const EngineVariable = "DOCKER_HARDEN_TEST_ENGINE"
 func Debian(r Release) Option { return func(o *options) { o.release = r } }
 
 // Releases lists those that bring a newer engine.
-func Releases() []Release { return []Release{Trixie, Mixed} }
+func Releases() []Release { return []Release{Trixie, Sid} }
 
 // rootVersion moves when roots are made differently.
 const rootVersion = 1
@@ -50,8 +50,8 @@ var rootPackages = []string{
 	"systemd", "systemd-sysv", "dbus", "docker.io", "iproute2", "iptables", "procps", "kmod", "ca-certificates", "attr",
 }
 
-// guestPackages bring what tests call that run inside a host of another release.
-var guestPackages = []string{"docker-cli", "jq", "libcap2-bin"}
+// enginePackages are a newer engine and what tests call that run inside its host; apt adds the libraries.
+var enginePackages = []string{"docker.io", "docker-cli", "jq", "libcap2-bin"}
 
 // virtualPackages let a virtual machine start from a disk and be entered.
 var virtualPackages = []string{"openssh-server", "busybox-static", "jq", "apparmor"}
@@ -63,16 +63,6 @@ var maskedUnits = []string{
 	"e2scrub_all.timer", "dpkg-db-backup.timer", "fstrim.timer", "apparmor.service",
 }
 
-// mixedPreferences let nothing but the engine come from sid.
-const mixedPreferences = `Package: *
-Pin: release n=sid
-Pin-Priority: 50
-
-Package: docker.io docker-cli containerd runc tini
-Pin: release n=sid
-Pin-Priority: 990
-`
-
 // currentRelease is the release this process runs in.
 func currentRelease() Release {
 	data, err := os.ReadFile(rootRelease)
@@ -82,8 +72,9 @@ func currentRelease() Release {
 	return Release(strings.TrimSpace(string(data)))
 }
 
-// Root builds an unpacked Debian of the release, or finds it in the cache. It is only
-// ever read: each host lays an overlay over it.
+// Root builds an unpacked Debian of the release, or finds it in the cache: a whole system, or of a newer
+// release the folder usr with its engine, to be laid over that of Own. It is only ever read: each host lays
+// an overlay over it.
 func Root(ctx context.Context, r Release) (string, error) {
 	if r != Own && r != Virtual && !slices.Contains(Releases(), r) {
 		return "", fmt.Errorf("cannot make a host of release %q: there are %q", r, Releases())
@@ -119,8 +110,6 @@ func (r Release) suite() string {
 	switch r {
 	case Own, Virtual:
 		return suite()
-	case Mixed:
-		return string(Trixie)
 	default:
 		return string(r)
 	}
@@ -129,8 +118,8 @@ func (r Release) suite() string {
 // rootKey is different whenever the root would be.
 func rootKey(r Release) string {
 	what := fmt.Sprintf("%d %s %s %v %v", rootVersion, r.suite(), runtime.GOARCH, packagesOf(r), masksOf(r))
-	if r == Mixed {
-		what += mixedPreferences
+	if r.newer() {
+		what += notSystemd
 	}
 	key := sha256.Sum256([]byte(what))
 	return hex.EncodeToString(key[:8])
@@ -138,11 +127,12 @@ func rootKey(r Release) string {
 
 func packagesOf(r Release) []string {
 	packages := slices.Clone(rootPackages)
-	switch {
-	case r == Virtual:
+	switch r {
+	case Own:
+	case Virtual:
 		return append(packages, virtualPackages...)
-	case r != Own:
-		packages = append(packages, guestPackages...)
+	default:
+		return enginePackages
 	}
 	if appArmor() {
 		packages = append(packages, "apparmor")
@@ -152,13 +142,17 @@ func packagesOf(r Release) []string {
 
 // masksOf: a machine with a kernel of its own loads AppArmor's profiles itself.
 func masksOf(r Release) []string {
-	if r == Virtual {
+	switch r {
+	case Own:
+		return maskedUnits
+	case Virtual:
 		return slices.DeleteFunc(slices.Clone(maskedUnits), func(unit string) bool { return unit == "apparmor.service" })
+	default:
+		return nil
 	}
-	return maskedUnits
 }
 
-// buildRoot unpacks and configures Debian, under another name until it is whole.
+// buildRoot unpacks Debian, and configures a whole one, under another name until it is whole.
 func buildRoot(ctx context.Context, r Release, root string) (err error) {
 	young := root + ".building"
 	if err := os.RemoveAll(young); err != nil { // of an interrupted build
@@ -169,48 +163,68 @@ func buildRoot(ctx context.Context, r Release, root string) (err error) {
 			err = errors.Join(err, os.RemoveAll(young))
 		}
 	}()
-	packages := packagesOf(r)
-	// From Debian 13 on the command line tool is a package of its own.
-	if out, err := exec.CommandContext(ctx, "apt-cache", "show", "docker-cli").Output(); (r == Own || r == Virtual) && err == nil && len(out) > 0 {
-		packages = append(packages, "docker-cli")
-	}
-	sources, remove, err := sourcesOf(r, young)
-	if err != nil {
-		return err
-	}
-	defer remove()
 	// In a mount namespace of its own: what it mounts in the root ends with it, however it ends.
-	args := []string{"--mount", "--", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(packages, ",")}
-	args = append(append(args, aptOptions()...), sources...)
-	if out, err := withMachineNet(ctx, "unshare", args...).CombinedOutput(); err != nil {
+	args := append([]string{"--mount", "--", "mmdebstrap", "--quiet", "--mode=root", "--format=directory"}, aptOptions()...)
+	if out, err := withMachineNet(ctx, "unshare", append(args, wanted(ctx, r, young)...)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot run mmdebstrap: %w: %s", err, lastLines(string(out), 5))
 	}
-	if err := maskUnits(young, masksOf(r)); err != nil {
+	finish := maskUnits
+	if r.newer() {
+		finish = engineOnly
+	}
+	if err := finish(young, masksOf(r)); err != nil {
 		return err
 	}
 	return os.Rename(young, root)
 }
 
-// sourcesOf are mmdebstrap's arguments that say where packages come from and where they go.
-func sourcesOf(r Release, target string) (args []string, remove func(), err error) {
-	switch r {
-	case Own, Virtual:
-		return debianSources(target), func() {}, nil
-	case Trixie:
-		return []string{r.suite(), target, archiveLine(r.suite())}, func() {}, nil
+// packageList is where a newer engine's folder says which packages it was made of.
+const packageList = "usr/share/testhost-packages"
+
+// notSystemd takes out the files of a systemd that came along: a newer one than the system's might know control
+// groups of version 2 only.
+const notSystemd = `for deb in "$1"/var/cache/apt/archives/systemd_*.deb; do [ ! -e "$deb" ] ||
+dpkg-deb --fsys-tarfile "$deb" | tar -t | grep -v '/$' | (cd "$1" && xargs -r -d '\n' rm -f); done`
+
+// wanted are mmdebstrap's arguments that say what is unpacked, where it comes from and where it goes.
+func wanted(ctx context.Context, r Release, target string) []string {
+	packages := packagesOf(r)
+	if r.newer() {
+		return []string{
+			"--variant=extract", "--include=" + strings.Join(packages, ","),
+			"--extract-hook=" + notSystemd, `--extract-hook=ls "$1/var/cache/apt/archives" >"$1/` + packageList + `"`,
+			r.suite(), target, archiveLine(r.suite()),
+		}
 	}
-	preferences, err := os.CreateTemp("", "docker-harden-preferences-")
-	if err != nil {
-		return nil, nil, err
+	// From Debian 13 on the command line tool is a package of its own.
+	if out, err := exec.CommandContext(ctx, "apt-cache", "show", "docker-cli").Output(); err == nil && len(out) > 0 {
+		packages = append(packages, "docker-cli")
 	}
-	remove = func() { os.Remove(preferences.Name()) }
-	_, err = preferences.WriteString(mixedPreferences)
-	if err := errors.Join(err, preferences.Close()); err != nil {
-		remove()
-		return nil, nil, err
+	return append([]string{"--variant=minbase", "--include=" + strings.Join(packages, ",")}, debianSources(target)...)
+}
+
+// engineOnly leaves of an unpacked newer engine what lies over the other system: its programs and libraries.
+func engineOnly(root string, _ []string) error {
+	entries, err := os.ReadDir(root)
+	for _, e := range entries {
+		if e.Name() != "usr" {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(root, e.Name())))
+		}
 	}
-	place := `--setup-hook=install -D -m 0644 '` + preferences.Name() + `' "$1/etc/apt/preferences.d/engine"`
-	return []string{place, r.suite(), target, archiveLine(r.suite()), archiveLine("sid")}, remove, nil
+	return err
+}
+
+// newer tells the releases that bring an engine alone.
+func (r Release) newer() bool { return r != Own && r != Virtual }
+
+// layers are the folders, the uppermost first, that a host of the release is made of.
+func layers(ctx context.Context, r Release) (string, error) {
+	top, err := Root(ctx, r)
+	if err != nil || !r.newer() {
+		return top, err
+	}
+	own, err := Root(ctx, Own)
+	return top + ":" + own, err
 }
 
 // maskUnits takes out of a root what a host in namespaces cannot run.
@@ -228,14 +242,19 @@ func maskUnits(root string, masked []string) error {
 	return os.Symlink("/lib/systemd/system/multi-user.target", target)
 }
 
-// EngineOf is the version of the engine's package in a root.
-func EngineOf(ctx context.Context, root string) (string, error) {
-	admin := "--admindir=" + filepath.Join(root, "var/lib/dpkg")
-	out, err := exec.CommandContext(ctx, "dpkg-query", admin, "-W", "-f", "${Version}", "docker.io").Output()
+// EngineOf is the version of the engine's package in the folder of a newer release.
+func EngineOf(root string) (string, error) {
+	list, err := os.ReadFile(filepath.Join(root, packageList))
 	if err != nil {
 		return "", fmt.Errorf("cannot tell which engine is in %s: %w", root, err)
 	}
-	return string(out), nil
+	for name := range strings.Lines(string(list)) {
+		if version, ok := strings.CutPrefix(name, "docker.io_"); ok {
+			version, _, _ = strings.Cut(version, "_")
+			return strings.ReplaceAll(version, "%3a", ":"), nil
+		}
+	}
+	return "", fmt.Errorf("cannot tell which engine is in %s: %s names no docker.io", root, packageList)
 }
 
 // goRoot is the folder of the Go tools, "" where there are none: tests inside build programs.

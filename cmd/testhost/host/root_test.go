@@ -50,27 +50,49 @@ func TestMirrorIn(t *testing.T) {
 	}
 }
 
-func TestSourcesOfMixed(t *testing.T) {
-	args, remove, err := sourcesOf(Mixed, "/target")
-	if err != nil {
+func TestWantedOfANewerEngine(t *testing.T) {
+	args := wanted(t.Context(), Sid, "/target")
+	if n := len(args); args[n-3] != "sid" || args[n-2] != "/target" || !strings.HasSuffix(args[n-1], " sid main") || !slices.Contains(args, "--variant=extract") {
+		t.Errorf("arguments: %q", args)
+	}
+	if args := wanted(t.Context(), Own, "/target"); !slices.Contains(args, "--variant=minbase") || !slices.Contains(args, "/target") {
+		t.Errorf("arguments of a whole system: %q", args)
+	}
+}
+
+func TestEngineOnly(t *testing.T) {
+	root := t.TempDir()
+	if _, err := EngineOf(root); err == nil || !strings.Contains(err.Error(), root) {
+		t.Errorf("EngineOf = %v", err)
+	}
+	for _, dir := range []string{"etc/docker", "usr/share", "var/lib/dpkg"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := filepath.Join(root, packageList)
+	if err := os.WriteFile(list, []byte("tini_0.19.0-3_amd64.deb\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hook, rest := args[0], args[1:]
-	if rest[0] != "trixie" || rest[1] != "/target" || !strings.Contains(rest[2], " trixie main") || !strings.Contains(rest[3], " sid main") {
-		t.Errorf("arguments: %q", rest)
+	if _, err := EngineOf(root); err == nil || !strings.Contains(err.Error(), "docker.io") {
+		t.Errorf("EngineOf = %v", err)
 	}
-	path := strings.Split(hook, "'")[1]
-	if data, err := os.ReadFile(path); err != nil || string(data) != mixedPreferences {
-		t.Errorf("the preferences hold %q, %v", data, err)
+	if err := os.WriteFile(list, []byte("docker-cli_1_amd64.deb\ndocker.io_1%3a26.1.5+dfsg1-9_amd64.deb\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	remove()
-	if _, err := os.Stat(path); err == nil {
-		t.Error("the preferences are left behind")
+	if err := engineOnly(root, nil); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(root, "*")); err != nil || len(left) != 1 || filepath.Base(left[0]) != "usr" {
+		t.Errorf("left: %q, %v", left, err)
+	}
+	if got, err := EngineOf(root); err != nil || got != "1:26.1.5+dfsg1-9" {
+		t.Errorf("EngineOf = %q, %v", got, err)
 	}
 }
 
 func TestMasks(t *testing.T) {
-	if slices.Contains(masksOf(Virtual), "apparmor.service") || !slices.Contains(masksOf(Trixie), "apparmor.service") {
+	if slices.Contains(masksOf(Virtual), "apparmor.service") || !slices.Contains(masksOf(Own), "apparmor.service") || masksOf(Trixie) != nil {
 		t.Error("AppArmor's profiles are loaded where there is a kernel for them, and only there")
 	}
 	root := t.TempDir()

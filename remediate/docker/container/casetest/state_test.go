@@ -62,7 +62,7 @@ func TestStatesLeftAlone(t *testing.T) {
 		{
 			row.Row{ID: "50", Case: "in a restart loop", Apply: "blocked in the plan, refused, loops on"},
 			"looping", "restarting",
-			func() { run("looping", "--restart", "always", "exit 3") }, "it is in a restart loop", "restart loop",
+			func() { run("looping", "--restart", "always", "exit 3") }, "whether a new one works could not be seen", "restart loop",
 		},
 		{
 			row.Row{ID: "50", Case: "exited", Apply: "blocked in the plan, refused, exit status kept"},

@@ -34,6 +34,9 @@ func observe(ctx context.Context, h *host.Host, engine *client.Client) (view, er
 		return nil, err
 	}
 	v["live-restore in effect"] = fmt.Sprint(info.LiveRestoreEnabled)
+	if err := v.socket(ctx, h); err != nil {
+		return nil, err
+	}
 	all, err := engine.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, err

@@ -31,7 +31,9 @@ func TestEditedPlanLoosensNothing(t *testing.T) {
 		{"HostConfig.SecurityOpt", `["apparmor=mine","no-new-privileges:false"]`, false},
 		{"HostConfig.SecurityOpt", `["apparmor=mine","no-new-privileges:true","label=disable"]`, false},
 		{"HostConfig.SecurityOpt", `["apparmor=mine","apparmor=other","no-new-privileges:true"]`, false},
-		{"HostConfig.ReadonlyRootfs", `true`, true},
+		{"HostConfig.ReadonlyRootfs", `true`, false}, // without the answer that it may be
+		{"HostConfig.Tmpfs", `{"/srv/data":""}`, false},
+		{"HostConfig.RestartPolicy", `{"Name":"always","MaximumRetryCount":0}`, false},
 		{"HostConfig.ReadonlyRootfs", `false`, false},
 		{"HostConfig.Memory", `134217728`, true},
 		{"HostConfig.Memory", `0`, false},

@@ -61,6 +61,10 @@ func asking(setting string) []control.Control {
 		return []control.Control{hostPID()}
 	case "HostConfig.UTSMode":
 		return []control.Control{hostUTS()}
+	case "HostConfig.RestartPolicy":
+		return []control.Control{restartPolicy()}
+	case "HostConfig.ReadonlyRootfs", "HostConfig.Tmpfs":
+		return []control.Control{readOnlyRootfs()}
 	case "HostConfig.Privileged":
 		return []control.Control{privileged()}
 	case "HostConfig.Devices":
@@ -107,8 +111,6 @@ func loosens(c *inventory.Container, change plan.Change) bool {
 			slices.ContainsFunc(without(to, now.SecurityOpt), confines) || slices.ContainsFunc(without(to, now.SecurityOpt), unconfines) ||
 			slices.ContainsFunc(without(now.SecurityOpt, to), confines) ||
 			control.ParseNoNewPrivs(now.SecurityOpt).On && !control.ParseNoNewPrivs(to).On
-	case "HostConfig.ReadonlyRootfs":
-		return string(change.To) != "true"
 	case "HostConfig.MemorySwap":
 		var limit int64
 		return json.Unmarshal(change.To, &limit) != nil || limit <= 0 && (limit != -1 || now.MemorySwap > 0)

@@ -55,7 +55,7 @@ func (f seenFile) properGroup() string {
 	return group
 }
 
-func judgeSocketOwner(_ *inventory.Host, f seenFile) plan.Finding {
+func judgeSocketOwner(h *inventory.Host, f seenFile) plan.Finding {
 	m := f.maker()
 	group := orWord(m.Is, strconv.Itoa(f.is.GID))
 	found := accessFinding(settingOwner, ownerText(f.is), fmt.Sprintf("it belongs to %d:%s", f.is.UID, plainName(group)))
@@ -64,7 +64,7 @@ func judgeSocketOwner(_ *inventory.Host, f seenFile) plan.Finding {
 	if m.User == groupRoot && f.is.UID == 0 && !next && (now || m.Is == m.Group) {
 		return askGroup(f, found) // somebody chose this group
 	}
-	return f.change(socketVerdict(f, found, now, next), f.ownerChanges(now, next))
+	return f.change(h, socketVerdict(f, found, now, next), f.ownerChanges(now, next))
 }
 
 // askGroup asks about a group that somebody chose: it may be another name for the same people.
@@ -77,12 +77,12 @@ func askGroup(f seenFile, found plan.Finding) plan.Finding {
 			dockerSock().id, plan.File(f.Resolved)))
 }
 
-func judgeSocketMode(_ *inventory.Host, f seenFile) plan.Finding {
+func judgeSocketMode(h *inventory.Host, f seenFile) plan.Finding {
 	mode := unixMode(f.is.Mode)
 	found := accessFinding(settingMode, octal(mode), "its mode is "+octal(mode))
 	next, err := strconv.ParseUint(f.maker().Mode, 8, 32)
 	found = socketVerdict(f, found, mode&^f.modes[0] == 0, err == nil && uint32(next)&^f.modes[0] == 0)
-	return f.change(found, f.modeChanges(mode, uint32(next)))
+	return f.change(h, found, f.modeChanges(mode, uint32(next)))
 }
 
 // socketVerdict passes a socket that is as it should be and will be so again.

@@ -30,7 +30,7 @@ func (f seenFile) changeable() bool {
 }
 
 // change puts the changes of a failing socket in the place of the command, unless another drop-in has the last word.
-func (f seenFile) change(found plan.Finding, changes []plan.Change) plan.Finding {
+func (f seenFile) change(h *inventory.Host, found plan.Finding, changes []plan.Change) plan.Finding {
 	if found.Status != plan.Fail || !f.changeable() || len(changes) == 0 {
 		return found
 	}
@@ -44,10 +44,28 @@ func (f seenFile) change(found plan.Finding, changes []plan.Change) plan.Finding
 	}
 	found.Blocked, found.Changes = "", changes
 	found.Risk = found.Risk.Raise(plan.RiskMedium, "whoever talked to the engine without being root or in the group of its socket loses it")
+	if swapless := liftedByReload(h); durable && len(swapless) > 0 {
+		found.Notes = append(found.Notes, fmt.Sprintf("systemd reads its units again, and lifts the swap limit of %s until a restart, as with every daemon-reload: with cgroup v2 runc sets a limit of zero past it", list(swapless)))
+	}
 	if !durable {
 		found.Notes = append(found.Notes, f.source()+" makes it right at each start, so somebody changed it since: look for what does that at boot")
 	}
 	return found
+}
+
+// liftedByReload are the running containers that may not swap, which only the kernel knows and systemd does not.
+func liftedByReload(h *inventory.Host) []string {
+	if h.Engine.CgroupVersion != "2" || h.Engine.CgroupDriver != "systemd" {
+		return nil
+	}
+	var out []string
+	for i := range h.Containers {
+		c := &h.Containers[i]
+		if hc := c.Inspect.HostConfig; running(c) && hc.Memory > 0 && hc.MemorySwap == hc.Memory {
+			out = append(out, c.Name)
+		}
+	}
+	return out
 }
 
 // text is what a change comes from.

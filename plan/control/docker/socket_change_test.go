@@ -2,6 +2,8 @@ package docker
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"docker-harden/plan"
@@ -84,6 +86,41 @@ func TestOneStepForTheSocket(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s has no such scene", name)
+		}
+	}
+}
+
+// A change of the socket's unit has systemd read its units, and the plan names the containers whose swap limit that
+// lifts: those that run and may not swap, where systemd keeps control groups of version 2.
+func TestSwapLimitsThatAReloadLifts(t *testing.T) {
+	const socket = "/run/docker.sock"
+	h := ordinaryHost()
+	limited := func(name string, memory, swap int64) inventory.Container {
+		c := ordinaryContainer(name)
+		c.Inspect.HostConfig.Memory, c.Inspect.HostConfig.MemorySwap = memory, swap
+		return c
+	}
+	stopped := limited("stopped", 64*mib, 64*mib)
+	stopped.Inspect.State.Running = false
+	h.Containers = []inventory.Container{limited("none", 0, 0), limited("more", 64*mib, 128*mib), limited("any", 64*mib, -1), stopped, limited("closed", 64*mib, 64*mib)}
+	h.EngineFiles = []inventory.EngineFile{{Role: inventory.RoleEngineSocket, Path: socket, Resolved: socket, Socket: &inventory.SocketMaker{Unit: dockerSocketUnit, User: "root", Group: "docker", Mode: "0666", Is: "docker", Docker: true, DockerGID: 998}}}
+	h.Files[socket] = inventory.File{Path: socket, Exists: true, Type: inventory.TypeSocket, Mode: 0o666, GID: 998}
+	for _, tc := range []struct {
+		version, driver, next string
+		note                  bool
+	}{
+		{"2", "systemd", "0666", true},
+		{"2", "systemd", "0660", false}, // systemd has nothing to read
+		{"2", "cgroupfs", "0666", false},
+		{"1", "systemd", "0666", false},
+	} {
+		h.Engine.CgroupVersion, h.Engine.CgroupDriver, h.EngineFiles[0].Socket.Mode = tc.version, tc.driver, tc.next
+		f := judgeFiles(h, dockerSock(), judgeSocketMode)[0]
+		said := slices.ContainsFunc(f.Notes, func(note string) bool {
+			return strings.Contains(note, "lifts the swap limit of closed until a restart")
+		})
+		if len(f.Changes) == 0 || said != tc.note {
+			t.Errorf("%+v: %d changes, notes %q", tc, len(f.Changes), f.Notes)
 		}
 	}
 }

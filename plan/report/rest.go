@@ -42,8 +42,11 @@ func groups() []group {
 	}
 }
 
-// reported tells failures that no plan of any host changes.
-func reported(f plan.Finding) bool { return f.Status == plan.Fail && f.Reason != "" }
+// reported tells failures that no plan of any host changes. A door of the engine itself is among those that are never
+// left to Verbose, whatever its reason.
+func reported(f plan.Finding) bool {
+	return f.Status == plan.Fail && f.Reason != "" && !slices.Contains([]string{"docker/tls-on-tcp", "docker/tls-certificates"}, f.Control)
+}
 
 // notChanged lists every finding that asks for something and gets no change, by reason.
 func (w *writer) notChanged() {

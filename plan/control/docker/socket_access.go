@@ -103,6 +103,9 @@ func socketVerdict(f seenFile, found plan.Finding, now, next bool) plan.Finding 
 	default:
 		found.Blocked = f.remedy()
 	}
+	if found.Blocked != "" && f.Role == inventory.RoleContainerdSocket {
+		found.Reason = plan.NeedsPolicy // who may use containerd is said in its own configuration
+	}
 	return found
 }
 

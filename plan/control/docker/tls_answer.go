@@ -43,7 +43,7 @@ func (o openPort) answer(f plan.Finding, p profile.Params) plan.Finding {
 }
 
 func (o openPort) byHand(f plan.Finding, why string) plan.Finding {
-	f.Changes, f.Risk, f.Blocked = nil, plan.Risk{}, why
+	f.Changes, f.Risk, f.Blocked, f.Reason = nil, plan.Risk{}, why, plan.NeedsPolicy
 	return f
 }
 

@@ -81,6 +81,7 @@ func judgeCertificates(h *inventory.Host, p profile.Params) []plan.Finding {
 	switch {
 	case len(missing) > 0:
 		f := daemonVerdict(plan.Fail, "TLS is on, and %s", strings.Join(missing, ", and "))
+		f.Reason = plan.NeedsPolicy
 		f.Blocked = "the engine does not start again without: put the file there, or name it with tlscacert, tlscert or tlskey"
 		out = append(out, f)
 	case len(unknown) > 0:
@@ -114,7 +115,7 @@ func (c credential) finding() plan.Finding {
 			todo = append(todo, d.todo)
 		}
 	}
-	f.Status, f.Message = plan.Fail, strings.Join(what, "; ")
+	f.Status, f.Message, f.Reason = plan.Fail, strings.Join(what, "; "), plan.NeedsPolicy
 	f.Blocked = strings.Join(todo, "; ")
 	return f
 }

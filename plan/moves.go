@@ -32,6 +32,9 @@ func (c Change) Moves(field string) bool {
 	if _, _, mount := MountOf(c.Path); mount {
 		return slices.Contains([]string{"Mounts", "HostConfig.Binds", "HostConfig.Mounts"}, field)
 	}
+	if _, secret := SecretOf(c.Path); secret {
+		return slices.Contains([]string{"Config.Env", "Mounts", "HostConfig.Mounts"}, field)
+	}
 	const securityOpt = "HostConfig.SecurityOpt"
 	along := map[string][]string{
 		"owner":             {"uid", "gid"},

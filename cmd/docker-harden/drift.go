@@ -162,6 +162,9 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	if target, setting, ok := plan.MountOf(path); ok {
 		return mountNow(c, target, setting)
 	}
+	if name, ok := plan.SecretOf(path); ok {
+		return secretNow(c, name)
+	}
 	value := c.Raw
 	for key := range strings.SplitSeq(path, ".") {
 		var fields map[string]json.RawMessage
@@ -201,6 +204,19 @@ func mountNow(c *inventory.Container, target, setting string) json.RawMessage {
 		default:
 			return fmt.Appendf(nil, "%q", m.Propagation)
 		}
+	}
+	return nil
+}
+
+// secretNow is where a container has the value of a variable: in a file, if nothing else says what it is; nil: nowhere.
+func secretNow(c *inventory.Container, name string) json.RawMessage {
+	switch file := plan.SecretFileVariable(name); {
+	case c.Variable(name).Times > 0:
+		return fmt.Appendf(nil, "%q", plan.SecretInEnvironment)
+	case c.Variable(file).Times == 1 && slices.ContainsFunc(c.Inspect.Mounts, func(m inventory.Mount) bool {
+		return m.Destination == plan.SecretFile(name) && m.Type == "bind" && !m.RW
+	}):
+		return fmt.Appendf(nil, "%q", plan.SecretFile(name))
 	}
 	return nil
 }

@@ -150,7 +150,8 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 		}
 		engineHandler.Daemon, engineHandler.Service = h.Daemon, service
 	}
-	o := container.Options{Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
+	state, _ := filepath.Abs(a.stateDir(c)) // without it no value of a variable is moved into a file there
+	o := container.Options{State: state, Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
 	recreator := &container.Recreator{Engine: e.Client, Options: o}
 	return &remediate.Runner{
 		Handlers: map[plan.Kind]remediate.Handler{

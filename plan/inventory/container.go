@@ -243,6 +243,11 @@ type Executable struct {
 	Setuid   bool   `json:"setuid"`
 	FileCaps bool   `json:"file_caps"`
 	Problem  string `json:"problem,omitempty"` // why Setuid and FileCaps are not known
+	// SecretFiles are the variables whose value it takes from the file that NAME_FILE names, if it is a shell script
+	// whose text shows that; LateSecretFiles those that it reads once it has given up root.
+	SecretFiles     []string `json:"secret_files,omitempty"`
+	LateSecretFiles []string `json:"late_secret_files,omitempty"`
+	ScriptProblem   string   `json:"script_problem,omitempty"` // why these are not known
 }
 
 // Process is one process of a container.

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -87,4 +88,27 @@ func without(s, image secret.Source) secret.Source {
 		s.Healthcheck = nil
 	}
 	return s
+}
+
+// Variable is what there is to know of one variable of an environment, without its value.
+type Variable struct {
+	Times     int  // how often it is set
+	LineBreak bool // its value ends with a line break, which shells drop when they read a file
+}
+
+// Variable looks for a variable in the environment that a container was made with, its image's included.
+func (c *Container) Variable(name string) Variable { return variable(c.Raw, name) }
+
+// Variable looks for a variable in the environment that an image gives to its containers.
+func (i *Image) Variable(name string) Variable { return variable(i.Raw, name) }
+
+func variable(inspect []byte, name string) Variable {
+	var v Variable
+	for _, entry := range list(gjson.GetBytes(inspect, "Config.Env")) {
+		if key, value, ok := strings.Cut(entry.String(), "="); ok && key == name {
+			v.Times++
+			v.LineBreak = v.LineBreak || strings.HasSuffix(value, "\n")
+		}
+	}
+	return v
 }

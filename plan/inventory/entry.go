@@ -121,7 +121,7 @@ func (f entryFinder) look(name string) *Executable {
 // errNoProgram is a directory, or a file that nobody may execute.
 var errNoProgram = errors.New("it is no program")
 
-// read looks at one file without opening it for anything. Links lead where they lead inside the
+// read looks at one file without running it; only of a script the text is read. Links lead where they lead inside the
 // container, never out of it, and those of /proc nowhere.
 func (f entryFinder) read(name string) (*Executable, error) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
@@ -151,6 +151,7 @@ func (f entryFinder) read(name string) (*Executable, error) {
 	if e.FileCaps, err = hasFileCaps(fmt.Sprintf("/proc/self/fd/%d", fd)); err != nil {
 		e.Problem = explain(err).Error()
 	}
+	e.reads(fd, st.Size)
 	return e, nil
 }
 

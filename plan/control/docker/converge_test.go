@@ -231,6 +231,10 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 			changeUser(t, c, change)
 			continue
 		}
+		if name, ok := plan.SecretOf(change.Path); ok {
+			moveSecret(t, c, name, change)
+			continue
+		}
 		field, ok := strings.CutPrefix(change.Path, "HostConfig.")
 		if !ok || string(plainJSON(t, have[field])) != string(plainJSON(t, change.From)) {
 			t.Errorf("%s of %s is %s, the change says %s", change.Path, c.Name, have[field], change.From)

@@ -9,7 +9,11 @@ import (
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
 	"docker-harden/plan/profile"
+	"docker-harden/plan/secret"
 )
+
+// anySecret is the setting of any variable whose value moves into a file.
+const anySecret = "Config.Env[]"
 
 // settings are all that the controls of this package may ask to change, by kind of resource.
 var settings = map[plan.ResourceKind][]string{
@@ -20,7 +24,7 @@ var settings = map[plan.ResourceKind][]string{
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
-		"Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.PidMode", "HostConfig.Privileged",
+		anySecret, "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.PidMode", "HostConfig.Privileged",
 		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW",
 	},
 	plan.ResourceFile: {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
@@ -35,8 +39,11 @@ func Changes(kind plan.ResourceKind, setting string) bool {
 	return slices.Contains(settings[kind], generic(setting)) || kind == plan.ResourceContainer && control.TakesDefault(setting)
 }
 
-// generic is a setting without the mount that it is about.
+// generic is a setting without the mount or the variable that it is about.
 func generic(setting string) string {
+	if _, ok := plan.SecretOf(setting); ok {
+		return anySecret
+	}
 	if _, which, ok := plan.MountOf(setting); ok {
 		return plan.MountPath("", which)
 	}
@@ -51,6 +58,8 @@ func asking(setting string) []control.Control {
 		return []control.Control{mountPropagation()}
 	case "Mounts[].RW":
 		return []control.Control{sensitiveMounts()}
+	case anySecret:
+		return []control.Control{secretsInContainers(secret.New())}
 	case "Config.User":
 		return []control.Control{containerUser()}
 	case "HostConfig.CgroupParent":

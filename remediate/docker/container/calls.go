@@ -19,9 +19,10 @@ import (
 // state is what the handlers read of an inspect answer; raw is all of it.
 type state struct {
 	raw   json.RawMessage
-	ID    string `json:"Id"`
-	Name  string `json:"Name"`
-	Image string `json:"Image"`
+	had   []string // the environment that the old container had, which a new one's log may still speak of
+	ID    string   `json:"Id"`
+	Name  string   `json:"Name"`
+	Image string   `json:"Image"`
 	State struct {
 		Status     string `json:"Status"`
 		Running    bool   `json:"Running"`

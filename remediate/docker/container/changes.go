@@ -22,6 +22,14 @@ func (l changeList) mounts(setting string) bool {
 	})
 }
 
+// secrets reports whether the value of a variable is planned to move into a file.
+func (l changeList) secrets() bool {
+	return slices.ContainsFunc(l, func(c plan.Change) bool {
+		_, ok := plan.SecretOf(c.Path)
+		return ok
+	})
+}
+
 // paths are the settings that are planned to change.
 func (l changeList) paths() []string {
 	out := make([]string, len(l))

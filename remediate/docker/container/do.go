@@ -35,6 +35,7 @@ func (r *Recreator) Do(ctx context.Context, step plan.Step, undo json.RawMessage
 	}{
 		{do: (*swap).look},
 		{do: (*swap).guard},
+		{do: (*swap).file},
 		{do: (*swap).create},
 		{do: (*swap).judge},
 		{do: (*swap).stop, backwards: true},

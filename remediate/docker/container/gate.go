@@ -141,7 +141,7 @@ func (x *swap) doubt(ctx context.Context) doubt {
 	if err != nil {
 		return doubt{"its processes could not be read: " + clean(err.Error(), maxMessage), readTime}
 	}
-	if wrong := append(truth(x.old, x.new, x.before.proc, p, x.changes.paths()), x.placesTruth()...); len(wrong) > 0 {
+	if wrong := slices.Concat(truth(x.old, x.new, x.before.proc, p, x.changes.paths()), x.placesTruth(), x.secretsTruth()); len(wrong) > 0 {
 		return doubt{"is not as planned: " + strings.Join(wrong, "; "), readTime}
 	}
 	if apart := x.apart(); apart != "" {

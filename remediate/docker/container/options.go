@@ -10,6 +10,9 @@ import (
 type Options struct {
 	// Root is where the files and processes of the engine's host are found; "" for this machine.
 	Root string
+	// State is the directory in which this tool keeps what must last, as the engine sees it. Without it no value of
+	// a variable becomes a file.
+	State string
 	// Stable is how long a new container must run without a restart before it is trusted. 0: 5 s.
 	Stable time.Duration
 	// HealthTimeout bounds the wait for a health check. 0: 5 minutes.

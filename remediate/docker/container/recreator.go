@@ -145,6 +145,11 @@ func (r *Recreator) requests(ctx context.Context, a *api, old *state, changes []
 	if err != nil {
 		return err
 	}
+	if changeList(changes).secrets() {
+		if src.SecretsDir, err = r.Options.secretsDir(rec); err != nil {
+			return err
+		}
+	}
 	if rec.New, err = body.Build(src, changes); err != nil {
 		return staleChange(err)
 	}

@@ -2,6 +2,7 @@ package container
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ var (
 // printable makes a line of a container's log fit for an error, which a journal keeps and a person
 // reads: values of its environment and what looks like a password are masked.
 func (c *state) printable(line string) string {
-	for _, env := range c.Config.Env {
+	for _, env := range slices.Concat(c.Config.Env, c.had) {
 		name, value, _ := strings.Cut(env, "=")
 		const short, long = 3, 8 // shorter values are everyday words
 		if len(value) >= long && value[0] != '/' || len(value) >= short && secretName.MatchString(name) {

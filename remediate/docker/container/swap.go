@@ -77,7 +77,7 @@ func (x *swap) refresh(ctx context.Context, id string) error {
 		err = fmt.Errorf("the new container %.12s of %s has vanished", id, x.rec.Name)
 	}
 	if err == nil {
-		x.new = c
+		x.new, c.had = c, x.old.Config.Env
 	}
 	return err
 }
@@ -180,6 +180,9 @@ func (x *swap) settle(ctx context.Context) error {
 	if x.rec.Running {
 		if err := x.gate(ctx); err != nil {
 			return err
+		}
+		if again := x.exported(); len(again) > 0 {
+			x.say("its start script sets " + strings.Join(again, ", ") + " again: its processes have it in their environment, inspect does not show it")
 		}
 	}
 	if x.rec.Restart {

@@ -85,6 +85,7 @@ func restore(ctx context.Context, all []*back) (remediate.Restored, error) {
 		{do: (*back).policy},
 		{do: (*back).prove},
 		{do: (*back).remove, backwards: true},
+		{do: (*back).forget},
 	} {
 		if err := inOrder(there, part.backwards, func(b *back) error { return part.do(b, ctx) }); err != nil {
 			return remediate.Restored{}, err

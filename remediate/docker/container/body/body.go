@@ -27,6 +27,8 @@ type Source struct {
 	MACs map[string]string
 	// Networks names every network by its id.
 	Networks map[string]string
+	// SecretsDir is the directory of the engine's host in which values of variables become files.
+	SecretsDir string
 	// EmptyVolumes are volumes without content: they must not be filled from the image, which the
 	// engine does at create while the old container still uses them.
 	EmptyVolumes []string
@@ -43,6 +45,8 @@ type Request struct {
 	Transforms []Transform `json:"transforms,omitempty"`
 	// Changed are the planned fields.
 	Changed []string `json:"changed,omitempty"`
+	// Secrets are the values that have to stand in files before the container is made.
+	Secrets []Secret `json:"secrets,omitempty"`
 	// Inherits is true for a container that is brought back from a record: the log options and limits
 	// that the engine by now adds to those of every container are no difference then, because it cannot
 	// be told to leave them out. [Inherited] names them.
@@ -106,6 +110,13 @@ func (b *builder) apply(changes []plan.Change) error {
 	for _, c := range changes {
 		if target, setting, ok := plan.MountOf(c.Path); ok {
 			if err := b.changeMount(c, target, setting); err != nil {
+				return err
+			}
+			b.req.Changed = append(b.req.Changed, c.Path)
+			continue
+		}
+		if name, ok := plan.SecretOf(c.Path); ok {
+			if err := b.moveSecret(c, name); err != nil {
 				return err
 			}
 			b.req.Changed = append(b.req.Changed, c.Path)

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"docker-harden/plan"
 )
 
 // Difference is one field in which two containers differ without a reason.
@@ -166,6 +168,9 @@ func (d *differ) targets() []string {
 	var all []string
 	for _, m := range slices.Concat(d.old.Mounts, d.now.Mounts) {
 		all = append(all, m.Destination)
+	}
+	for _, s := range d.req.Secrets {
+		all = append(all, plan.SecretFile(s.Variable))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -100,7 +100,7 @@ func (m mountChange) mount(in object) {
 // mountWanted is a mount of the old container as the request wants it: with its planned changes, and none else.
 func (d *differ) mountWanted(was *mount, target string) *mount {
 	if was == nil {
-		return nil
+		return d.secretMount(target)
 	}
 	want := *was
 	if slices.Contains(d.req.Changed, plan.MountPath(target, plan.MountWritable)) {

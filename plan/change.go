@@ -72,7 +72,7 @@ type Change struct {
 	// Path names the setting in the terms of its owner: a top-level key of daemon.json
 	// ("log-level"), a field of a container's inspect answer ("HostConfig.CapDrop"), or
 	// "mode" / "owner" of a file, what a socket unit says of the next socket ("SocketMode"), or a rule of the audit
-	// as auditctl writes it ("-w /etc/docker -p wa -k docker").
+	// as auditctl writes it ("-w /etc/docker -p wa -k docker"). "Config.Env[NAME]" is where the value of a variable is.
 	Path string `json:"path"`
 	// From and To are JSON values in the owner's own form. null means unset (for daemon.json: key absent).
 	// File modes are strings of octal digits ("0644"); owners are "uid:gid" in decimal.

@@ -175,6 +175,31 @@ func TestMountNow(t *testing.T) {
 	}
 }
 
+// Where the value of a variable is shows without the value.
+func TestSecretNow(t *testing.T) {
+	moved := inventory.Mount{Type: "bind", Source: "/state/secrets/web.t1/A", Destination: "/run/secrets/A"}
+	open := moved
+	open.RW = true
+	for _, tt := range []struct {
+		env   string
+		mount inventory.Mount
+		want  string
+	}{
+		{`"A=hunter2"`, inventory.Mount{}, `"environment"`},
+		{`"A=hunter2","A_FILE=/run/secrets/A"`, moved, `"environment"`},
+		{`"A_FILE=/run/secrets/A"`, moved, `"/run/secrets/A"`},
+		{`"A_FILE=/run/secrets/A"`, open, ``},
+		{`"A_FILE=/run/secrets/A"`, inventory.Mount{}, ``},
+		{`"B=hunter2"`, moved, ``},
+	} {
+		h := driftHost(`{"Config":{"Env":[`+tt.env+`]}}`, nil)
+		h.Containers[0].Inspect.Mounts = []inventory.Mount{tt.mount}
+		if got := settingNow(h, h.Containers[0].Resource(), plan.SecretPath("A")); string(got) != tt.want {
+			t.Errorf("%s: %s, want %s", tt.env, got, tt.want)
+		}
+	}
+}
+
 // A saved plan is refused when it gives the very container that it names what no control asks for.
 func TestPlannedOfContainer(t *testing.T) {
 	prof, err := openProfile("cis-level1")

@@ -3,12 +3,26 @@ package host
 // capNetRaw is the file attribute "cap_net_raw+ep": revision 2, effective, bit 13.
 const capNetRaw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
+// redisEntrypoint takes one variable from a file, as those of well-known databases do, before it gives up root.
 const redisEntrypoint = `#!/bin/sh
 set -e
+# file_env takes the value of a variable from the file that NAME_FILE names.
+file_env() {
+	eval "value=\${$1:-} from=\${$1_FILE:-}"
+	if [ -n "$value" ] && [ -n "$from" ]; then
+		echo "error: $1 and $1_FILE are both set" >&2
+		exit 1
+	fi
+	[ -z "$from" ] || value=$(cat "$from")
+	[ -z "$value" ] || export "$1=$value"
+	unset "$1_FILE" value from
+}
+file_env REDIS_ADMIN_PASSWORD
 if [ "$1" = redis-server ] && [ "$(id -u)" = 0 ]; then
 	find . ! -user redis -exec chown redis '{}' +
 	exec gosu redis "$0" "$@"
 fi
+[ -z "${REDIS_ADMIN_PASSWORD:-}" ] || set -- "$@" --requirepass "$REDIS_ADMIN_PASSWORD"
 exec "$@"
 `
 
@@ -49,7 +63,7 @@ func Images() []Image {
 			Changes: []string{`CMD ["nginx","-g","daemon off; error_log /dev/stderr;"]`, "EXPOSE 80"},
 		},
 		Image{
-			Name: "redis", About: "database: the entry script gives its data to redis and becomes that user",
+			Name: "redis", About: "database: the entry script reads REDIS_ADMIN_PASSWORD_FILE, gives its data to redis and becomes that user",
 			Packages: []string{"redis-server", "gosu"},
 			Files: []File{
 				{Path: "usr/local/bin/docker-entrypoint.sh", Mode: 0o755, Text: redisEntrypoint},

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -174,16 +175,24 @@ func (x *swap) exported() []string {
 		if err != nil {
 			continue // it has just ended
 		}
-		for entry := range strings.SplitSeq(string(environ), "\x00") {
-			name, _, _ := strings.Cut(entry, "=")
-			moved := slices.ContainsFunc(x.rec.secrets(), func(s body.Secret) bool { return s.Variable == name })
-			if moved && !slices.Contains(out, name) {
-				out = append(out, name)
+		for _, s := range x.rec.secrets() {
+			if inEnviron(environ, s.Variable) && !slices.Contains(out, s.Variable) {
+				out = append(out, s.Variable)
 			}
 		}
 		clear(environ)
 	}
 	return out
+}
+
+// inEnviron reports whether a process's environment, as the kernel has it, holds a variable.
+func inEnviron(environ []byte, name string) bool {
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if key, _, ok := bytes.Cut(entry, []byte("=")); ok && string(key) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // forget removes the files that the step made, when no container mounts them.

@@ -278,6 +278,16 @@ func TestPrintableHidesWhatWasMoved(t *testing.T) {
 	}
 }
 
+func TestInEnviron(t *testing.T) {
+	for environ, want := range map[string]bool{
+		"PATH=/bin\x00A=hunter2\x00": true, "A=": true, "A\x00": false, "": false, "B=A=x\x00": false, "A_FILE=/x\x00AA=1": false,
+	} {
+		if got := inEnviron([]byte(environ), "A"); got != want {
+			t.Errorf("%q: %t", environ, got)
+		}
+	}
+}
+
 // A container that is only stopped and started has nothing moved.
 func TestNoSecretsOfARestart(t *testing.T) {
 	x := &swap{r: &Recreator{}, rec: &record{Restart: true}}

@@ -96,8 +96,13 @@ func TestSameProgram(t *testing.T) {
 		cmd, image string
 		same       bool
 	}{
-		{"serve", "serve", true}, {"serve -x", "serve -y", true}, {"-x", "serve", true}, {"", "", true},
-		{"dump", "serve", false}, {"", "serve", false}, {"serve", "", false},
+		{"serve", "serve", true},
+		{"serve -x", "serve -y", true},
+		{"-x", "serve", true},
+		{"", "", true},
+		{"dump", "serve", false},
+		{"", "serve", false},
+		{"serve", "", false},
 	} {
 		if got := sameProgram(strings.Fields(tt.cmd), strings.Fields(tt.image)); got != tt.same {
 			t.Errorf("%q of %q: %t", tt.cmd, tt.image, got)

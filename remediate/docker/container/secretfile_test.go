@@ -231,9 +231,14 @@ func TestSecretPlaceRefuses(t *testing.T) {
 		t.Errorf("%s, %v", place, err)
 	}
 	for _, s := range []body.Secret{
-		{Variable: "A", Source: "/etc/shadow"}, {Variable: "shadow", Source: "/etc/shadow"}, {Variable: "A", Source: "state/secrets/db/A"},
-		{Variable: "A", Source: "/state/secrets/db/../A"}, {Variable: "A", Source: "/state/secrets/A"}, {Variable: "..", Source: "/state/secrets/db/.."},
-		{Variable: "", Source: "/state/secrets/db/"}, {Variable: "B", Source: "/state/secrets/db/A"},
+		{Variable: "A", Source: "/etc/shadow"},
+		{Variable: "shadow", Source: "/etc/shadow"},
+		{Variable: "A", Source: "state/secrets/db/A"},
+		{Variable: "A", Source: "/state/secrets/db/../A"},
+		{Variable: "A", Source: "/state/secrets/A"},
+		{Variable: "..", Source: "/state/secrets/db/.."},
+		{Variable: "", Source: "/state/secrets/db/"},
+		{Variable: "B", Source: "/state/secrets/db/A"},
 	} {
 		if place, err := r.secretPlace(s); err == nil {
 			t.Errorf("%+v: %s", s, place)

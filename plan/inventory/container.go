@@ -35,6 +35,8 @@ type Container struct {
 	Replaced []string `json:"replaced,omitempty"`
 	// Submounts are the sources of read-only bind mounts below which the host has other file systems.
 	Submounts []string `json:"submounts,omitempty"`
+	// Moved are the variables whose values stand in files that this tool made.
+	Moved []MovedSecret `json:"moved,omitempty"`
 	// Credentials are what [Host.Credentials] found before they were masked; nil: nobody looked.
 	Credentials []secret.Find `json:"credentials,omitzero"`
 	// Problem says why the container could not be inspected; then only ID and Name are set.

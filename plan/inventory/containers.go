@@ -125,6 +125,7 @@ func (c *collector) observe(o *observed) {
 	if x.Layer, err = readLayer(x, c.root); err != nil {
 		x.LayerProblem = err.Error()
 	}
+	x.Moved = c.root.movedSecrets(x)
 	pid := x.Inspect.State.PID
 	switch {
 	case !x.Running():
@@ -166,7 +167,7 @@ func (c *collector) observe(o *observed) {
 // outOfSight drops what was read on this machine of a container that runs elsewhere.
 func (o *observed) outOfSight(reason string) {
 	x := &o.container
-	x.Proc, x.Layer, x.Usage, o.meter = nil, nil, nil, nil
+	x.Proc, x.Layer, x.Usage, x.Moved, o.meter = nil, nil, nil, nil, nil
 	if x.Problem != "" {
 		return
 	}

@@ -23,6 +23,9 @@ const (
 // judgeCredentials gives the verdict on what a container was given beyond its image.
 func judgeCredentials(h *inventory.Host, c *inventory.Container, d *secret.Detector, p profile.Params) plan.Finding {
 	finds := h.Credentials(c, d)
+	if f, open := openFile(c); open {
+		return f
+	}
 	switch {
 	case finds == nil:
 		return maskedBefore()
@@ -38,6 +41,22 @@ func judgeCredentials(h *inventory.Host, c *inventory.Container, d *secret.Detec
 		}
 	}
 	return sortCredentials(h, c, finds, p.List(fileNames)).answer(f, c, p)
+}
+
+// openFile is the verdict on values that were moved into files, when one of these is not root's alone any more.
+func openFile(c *inventory.Container) (plan.Finding, bool) {
+	for _, m := range c.Moved {
+		if m.Problem != "" {
+			return verdict(plan.Unknown, "the file with %s could not be looked at: %s", m.Variable, m.Problem), true
+		}
+		if why, todo := m.Loose(); why != "" {
+			f := verdict(plan.Fail, "the file with %s %s", m.Variable, why)
+			f.Blocked = todo
+			f.Evidence = []plan.Evidence{evidence("file with "+m.Variable, "stat", "owner %d:%d, mode %s", m.File.UID, m.File.GID, octal(unixMode(m.File.Mode)))}
+			return f, true
+		}
+	}
+	return plan.Finding{}, false
 }
 
 // credentialMoves are the credentials of a container by what can become of them.

@@ -22,7 +22,7 @@ func secretsInContainers(d *secret.Detector) control.Control {
 			"cis-docker-1.2.0": "4.10", "cis-docker-1.6.0": "4.10", "cis-docker-1.8.0": "4.10", "stride": "I",
 		},
 		Class:    control.Answer,
-		Verified: "environment, labels and command lines that the container has beyond those of its image (inspect); the text of its start script; owner, mode and mount of a file that took a value",
+		Verified: "environment, labels and command lines that the container has beyond those of its image (inspect); the text of its start script; owner and mode of a file that took a value (stat)",
 		Severity: plan.RiskHigh,
 		Params: []profile.Param{{
 			Name: fileNames, Type: profile.TypeList, Default: []string(nil),

@@ -19,7 +19,7 @@ import (
 // state is what the handlers read of an inspect answer; raw is all of it.
 type state struct {
 	raw   json.RawMessage
-	had   []string // the environment that the old container had, which a new one's log may still speak of
+	had   []string // variables that it has in files, or that the old container had: its log may speak of their values
 	ID    string   `json:"Id"`
 	Name  string   `json:"Name"`
 	Image string   `json:"Image"`

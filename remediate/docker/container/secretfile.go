@@ -238,6 +238,23 @@ func dropSecret(place string) error {
 	return atomic.SyncDir(filepath.Dir(dir))
 }
 
+// values are variables of a container whose values stand in files that this tool made, as an environment has them: its
+// log may speak of them, and nobody else shall. What cannot be read is nothing that could be hidden.
+func (r *Recreator) values(c *state) []string {
+	const most = 1 << 20 // bytes; an environment holds less
+	var out []string
+	for _, m := range c.Mounts {
+		place, err := r.secretPlace(body.Secret{Variable: filepath.Base(m.Source), Source: m.Source})
+		if m.Type != "bind" || err != nil || m.Destination != plan.SecretFile(filepath.Base(m.Source)) {
+			continue
+		}
+		if value, err := atomic.ReadFile(place, most); err == nil {
+			out = append(out, filepath.Base(m.Source)+"="+string(value))
+		}
+	}
+	return out
+}
+
 // mounting is the name of a container that mounts a file of the host; empty: none does.
 func (a *api) mounting(ctx context.Context, source string) (string, error) {
 	var list []struct {

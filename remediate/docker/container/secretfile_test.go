@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"docker-harden/plan"
+	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container/body"
 	"docker-harden/remediate/internal/atomic"
 )
@@ -32,7 +33,7 @@ func keeper(listed string) oddEngine {
 	plain := except("", "", "", 0)
 	return oddEngine{func(r *http.Request) (int, string, string) {
 		switch {
-		case strings.HasSuffix(r.URL.Path, "/containers/web/json"):
+		case strings.HasSuffix(r.URL.Path, "/containers/web/json"), strings.HasSuffix(r.URL.Path, "/containers/"+victimID+"/json"):
 			return 200, "", one
 		case strings.HasSuffix(r.URL.Path, "/containers/json"):
 			return 200, "", listed
@@ -160,6 +161,39 @@ func TestSecretFileComesAndGoes(t *testing.T) {
 	}
 	if b := forgotten(t, r, rec); b.acted {
 		t.Error("an undo after the undo did something")
+	}
+}
+
+// A kill between the file and the container that would mount it: the undo finds the old container as it was, takes the
+// file away, and has nothing to do the second time.
+func TestUndoOfAKillBeforeTheContainer(t *testing.T) {
+	r, rec, undo := prepared(t, "[]")
+	written(t, r, rec)
+	for _, nothing := range []bool{false, true} {
+		back, err := r.Undo(t.Context(), secretStep(), remediate.Record{Undo: undo})
+		if err != nil || back.How != plan.Exact || back.Nothing != nothing {
+			t.Errorf("%+v, %v", back, err)
+		}
+		if left := entries(t, filepath.Join(r.Options.State, "secrets")); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	}
+}
+
+// What a container has in files may stand in its log too.
+func TestValuesOfFiles(t *testing.T) {
+	r, rec, _ := prepared(t, "[]")
+	place := written(t, r, rec)
+	c := new(state)
+	const mounted = `{"Mounts":[{"Type":"bind","Source":%q,"Destination":"/run/secrets/DB_PASSWORD"},{"Type":"bind","Source":"/etc/hostname","Destination":"/run/secrets/hostname"}]}`
+	if err := json.Unmarshal(fmt.Appendf(nil, mounted, place), c); err != nil {
+		t.Fatal(err)
+	}
+	if c.had = r.values(c); len(c.had) != 1 {
+		t.Fatalf("%d values", len(c.had))
+	}
+	if got := c.printable("no access with " + secretValue); got != "no access with "+hidden {
+		t.Error(got)
 	}
 }
 

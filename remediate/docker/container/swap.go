@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ func (x *swap) look(ctx context.Context) error {
 	if !x.rec.Running {
 		return nil
 	}
+	x.old.had = x.r.values(x.old)
 	var err error
 	x.before, err = x.r.baseline(ctx, x.a, x.old)
 	return err
@@ -77,7 +79,7 @@ func (x *swap) refresh(ctx context.Context, id string) error {
 		err = fmt.Errorf("the new container %.12s of %s has vanished", id, x.rec.Name)
 	}
 	if err == nil {
-		x.new, c.had = c, x.old.Config.Env
+		x.new, c.had = c, slices.Concat(x.old.Config.Env, x.old.had)
 	}
 	return err
 }

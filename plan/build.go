@@ -274,7 +274,7 @@ func finish(step *Step, basis func(Resource) (Basis, bool)) error {
 				step.Changes[i].Reversibility, step.Changes[i].ReverseNote = Exact, ""
 			}
 		}
-	} else if step.Kind != KindRestart {
+	} else if step.Kind != KindRestart && step.Kind != KindNetwork {
 		step.Effect.Downtime = 0
 	}
 	step.Effect.Text = effectText(step)
@@ -289,6 +289,11 @@ func effectText(step *Step) string {
 		return "no service is touched, systemd reads its units again"
 	case KindUpdate:
 		return "live, no downtime"
+	case KindNetwork:
+		if step.Effect.Downtime > 0 {
+			return "live, no restart: open connections end, published ports pause for less than a second"
+		}
+		return "live, no restart: it is not running"
 	case KindReload:
 		return "engine reload, containers keep running"
 	case KindRestart:

@@ -14,7 +14,7 @@ var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 // kindsOf are the kinds of steps that a resource can have.
 var kindsOf = map[ResourceKind][]Kind{
 	ResourceDaemon:    {KindReload, KindRestart},
-	ResourceContainer: {KindUpdate, KindRecreate},
+	ResourceContainer: {KindUpdate, KindNetwork, KindRecreate},
 	ResourceFile:      {KindFile, KindSocket, KindAudit},
 }
 

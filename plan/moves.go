@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,10 @@ func MountOf(path string) (target, setting string, ok bool) {
 	return "", "", false
 }
 
+// NetworksPath is the path of a change of the networks that a container is connected to. Its values are their
+// names, sorted.
+const NetworksPath = "NetworkSettings.Networks"
+
 // Moves reports whether making a change moves a field of the resource's [Basis]: its own, and those that
 // the engine moves along with it.
 func (c Change) Moves(field string) bool {
@@ -34,6 +39,9 @@ func (c Change) Moves(field string) bool {
 	}
 	if _, secret := SecretOf(c.Path); secret {
 		return slices.Contains([]string{"Config.Env", "Mounts", "HostConfig.Mounts"}, field)
+	}
+	if name, network := strings.CutPrefix(field, "Networks."); network && c.Path == NetworksPath {
+		return c.leavesOrJoins(name)
 	}
 	const securityOpt = "HostConfig.SecurityOpt"
 	along := map[string][]string{
@@ -46,4 +54,13 @@ func (c Change) Moves(field string) bool {
 		"HostConfig.UTSMode":    {"Config.Hostname"},
 	}
 	return c.Path == field || slices.Contains(along[c.Path], field)
+}
+
+// leavesOrJoins reports whether a change of networks is about one of them.
+func (c Change) leavesOrJoins(name string) bool {
+	var from, to []string
+	if json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil {
+		return false
+	}
+	return slices.Contains(from, name) != slices.Contains(to, name)
 }

@@ -7,13 +7,13 @@ import (
 )
 
 // rank orders kinds in time: the engine first, because containers made later take its new defaults;
-// then what nobody notices; then recreates; file modes last, because the daemon step may have made
+// then what is done live; then recreates; file modes last, because the daemon step may have made
 // the file.
 func rank(k Kind) int {
 	switch k {
 	case KindReload, KindRestart:
 		return 0
-	case KindUpdate:
+	case KindUpdate, KindNetwork:
 		return 1
 	case KindRecreate:
 		return 2

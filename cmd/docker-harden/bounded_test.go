@@ -28,7 +28,7 @@ func badEngine(t *testing.T, path string, answer http.HandlerFunc) string {
 		"/containers/" + id + "/json": `{"Id":"` + id + `","Name":"/web","Image":"sha256:i","State":{"Status":"running","Running":true,"Pid":1},` +
 			`"Config":{"Image":"i"},"HostConfig":{"NetworkMode":"default"},"NetworkSettings":{"Networks":{}}}`,
 		"/images/sha256:i/json": `{"Id":"sha256:i","Config":{}}`,
-		"/networks/bridge":      `{"Name":"bridge","Options":{}}`,
+		"/networks":             `[{"Name":"bridge","Driver":"bridge","Options":{}}]`,
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Path
@@ -92,7 +92,7 @@ func badAnswers() map[string]http.HandlerFunc {
 // Whatever an engine answers: no crash, no raw escape sequence, an error in words or a plan that says what could
 // not be read.
 func TestBadEngine(t *testing.T) {
-	for _, path := range []string{"/_ping", "/version", "/info", "/containers/json", "/containers/a", "/images/", "/networks/"} {
+	for _, path := range []string{"/_ping", "/version", "/info", "/containers/json", "/containers/a", "/images/", "/networks"} {
 		for name, answer := range badAnswers() {
 			t.Run(path+" "+name, func(t *testing.T) {
 				address := badEngine(t, path, answer)

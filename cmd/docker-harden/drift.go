@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -164,6 +165,13 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	}
 	if name, ok := plan.SecretOf(path); ok {
 		return secretNow(c, name)
+	}
+	if path == plan.NetworksPath {
+		names, err := json.Marshal(slices.Sorted(maps.Keys(c.Inspect.NetworkSettings.Networks)))
+		if err != nil {
+			return nil
+		}
+		return names
 	}
 	value := c.Raw
 	for key := range strings.SplitSeq(path, ".") {

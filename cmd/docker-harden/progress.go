@@ -176,6 +176,8 @@ func word(k plan.Kind) string {
 		return "audit rules loaded"
 	case plan.KindUpdate:
 		return "updated live"
+	case plan.KindNetwork:
+		return "moved to another network live"
 	case plan.KindReload:
 		return "engine reloaded"
 	case plan.KindRestart:

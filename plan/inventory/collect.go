@@ -33,7 +33,7 @@ type Reader interface {
 	ContainerInspectWithRaw(ctx context.Context, id string, size bool) (container.InspectResponse, []byte, error)
 	ImageInspect(ctx context.Context, id string, options ...client.ImageInspectOption) (image.InspectResponse, error)
 	ImageHistory(ctx context.Context, id string, options ...client.ImageHistoryOption) ([]image.HistoryResponseItem, error)
-	NetworkInspect(ctx context.Context, id string, options network.InspectOptions) (network.Inspect, error)
+	NetworkList(ctx context.Context, options network.ListOptions) ([]network.Summary, error)
 }
 
 // Options say where and how a host is observed. The zero value observes this machine.
@@ -150,16 +150,16 @@ func (c *collector) ask(ctx context.Context) error {
 		})
 		return c.containers(ctx)
 	})
-	var bridgeErr error
+	var networksErr error
 	group.Go(func() error {
-		c.answers.bridge, bridgeErr = readBridge(ctx, c.reader)
+		c.host.Networks, c.answers.bridge, networksErr = readNetworks(ctx, c.reader)
 		return nil
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if bridgeErr != nil {
-		c.problem("daemon", bridgeErr.Error(), false)
+	if networksErr != nil {
+		c.problem("daemon", networksErr.Error(), false)
 	}
 	c.host.Engine = c.answers.engine(c.reader.ClientVersion())
 	return nil

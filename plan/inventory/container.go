@@ -221,6 +221,9 @@ type Proc struct {
 	All []Process `json:"all"`
 	// Namespaces shared with the host's first process: "net", "pid", "ipc", "uts", "user".
 	SharedNamespaces []string `json:"shared_namespaces"`
+	// Subnets are the IPv4 networks that the container's own network namespace is connected to; nil where it has none
+	// of its own, or could not be read.
+	Subnets []string `json:"subnets,omitempty"`
 	// ReadOnlyRoot is the mount option of / in the container's mount namespace.
 	ReadOnlyRoot bool `json:"read_only_root"`
 	// Places are mounts of the container as the kernel holds them, by their place in it. Only bind mounts

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/registry"
@@ -27,19 +25,7 @@ type answers struct {
 	ping    types.Ping
 	version types.Version
 	info    system.Info
-	bridge  *network.Inspect // nil: there is none
-}
-
-// bridgeProblem says why the bridge network could not be read.
-func readBridge(ctx context.Context, reader Reader) (*network.Inspect, error) {
-	bridge, err := reader.NetworkInspect(ctx, "bridge", network.InspectOptions{})
-	switch {
-	case errdefs.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("cannot read network bridge: %w", err)
-	}
-	return &bridge, nil
+	bridge  *network.Summary // nil: there is none
 }
 
 // engine puts the answers into our own form.

@@ -31,6 +31,8 @@ type Host struct {
 	Files      map[string]File  `json:"files"`      // by path; at least the daemon.json in force
 	DataRoot   DataRoot         `json:"data_root,omitzero"`
 	Group      Group            `json:"group,omitzero"` // that of the engine's socket
+	// Networks are those of the engine, sorted by name; nil: they could not be read.
+	Networks []HostNetwork `json:"networks,omitempty"`
 	// EngineFiles are the engine's files besides daemon.json, and which of them there are none of.
 	EngineFiles []EngineFile `json:"engine_files,omitempty"`
 	// GivenTLS are the three files of TLS as they would be with those of [Options.TLS]; nil: none was named.
@@ -50,7 +52,7 @@ type Host struct {
 	Snapshot bool `json:"-"`
 }
 
-// Engine is what the engine says of itself (GET /info, GET /networks/bridge, and GET /version where
+// Engine is what the engine says of itself (GET /info, GET /networks, and GET /version where
 // its process is out of sight).
 type Engine struct {
 	Product            string            `json:"product"` // "docker", "podman", or the platform's name

@@ -112,6 +112,9 @@ func (r *procReader) read(pid int, groups cgroups) (*Proc, error) {
 			proc.SharedNamespaces = append(proc.SharedNamespaces, name)
 		}
 	}
+	if !slices.Contains(proc.SharedNamespaces, "net") {
+		proc.Subnets, _ = r.root.subnets(pid) // what is not known is not held against it
+	}
 	if proc.ReadOnlyRoot, err = r.readOnlyRoot(pid); err != nil {
 		return nil, failed(err)
 	}

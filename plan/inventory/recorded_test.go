@@ -91,9 +91,11 @@ func (e recordedEngine) ImageHistory(_ context.Context, id string, _ ...client.I
 	return e.history(id)
 }
 
-func (e recordedEngine) NetworkInspect(_ context.Context, id string, _ network.InspectOptions) (n network.Inspect, err error) {
-	_, err = e.read("network-"+id+".json", &n)
-	return n, err
+// NetworkList has the one network that was recorded.
+func (e recordedEngine) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {
+	var n network.Summary
+	_, err := e.read("network-bridge.json", &n)
+	return []network.Summary{n}, err
 }
 
 // imageFile is where an image's answer is kept; a colon in a file name would break Go modules.

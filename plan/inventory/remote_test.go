@@ -69,11 +69,11 @@ func (e oddEngine) ImageInspect(ctx context.Context, id string, options ...clien
 	return e.Reader.ImageInspect(ctx, id, options...)
 }
 
-func (e oddEngine) NetworkInspect(ctx context.Context, id string, o network.InspectOptions) (network.Inspect, error) {
+func (e oddEngine) NetworkList(ctx context.Context, o network.ListOptions) ([]network.Summary, error) {
 	if e.network != nil {
-		return network.Inspect{}, e.network
+		return nil, e.network
 	}
-	return e.Reader.NetworkInspect(ctx, id, o)
+	return e.Reader.NetworkList(ctx, o)
 }
 
 func collect(t *testing.T, r Reader, o Options) *Host {
@@ -157,7 +157,7 @@ func TestEngineFromAnswers(t *testing.T) {
 	if h.Identity.Summary != "rootless, user namespaces, cgroup v2, live-restore on" {
 		t.Errorf("%q", h.Identity.Summary)
 	}
-	if e.Bridge != nil || !hasProblem(h, "daemon", "cannot read network bridge: boom", false) {
+	if e.Bridge != nil || !hasProblem(h, "daemon", "cannot list networks: boom", false) {
 		t.Errorf("%v %v", e.Bridge, h.Problems)
 	}
 }

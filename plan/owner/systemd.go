@@ -33,6 +33,7 @@ func runFlags(w wish) (put, take []string) {
 	gone("--cap-add", w.add.less())
 	flag("--security-opt", w.opts.more())
 	gone("--security-opt", w.opts.less())
+	flag("--network", w.networks.more())
 	if w.readOnly {
 		put = append(put, "--read-only")
 	}

@@ -17,6 +17,7 @@ type wish struct {
 	memory, swap    *int64
 	pids, shares    *int64
 	restart         *policy
+	networks        list
 	other           []string // settings that no command is known for
 }
 
@@ -50,6 +51,12 @@ type policy struct {
 func read(changes []plan.Change) wish {
 	var w wish
 	for _, c := range changes {
+		if c.Path == plan.NetworksPath {
+			if l, err := words(c); err == nil {
+				w.networks = l
+				continue
+			}
+		}
 		field, err := strings.TrimPrefix(c.Path, "HostConfig."), error(nil)
 		switch field {
 		case "CapDrop":

@@ -121,6 +121,7 @@ func effects(steps []plan.Step) []string {
 	add(plan.KindSocket, "socket", "sockets", "")
 	add(plan.KindAudit, "set of audit rules", "sets of audit rules", "")
 	add(plan.KindUpdate, "live update", "live updates", "")
+	add(plan.KindNetwork, "network move", "network moves", " (connections end, no restart)")
 	add(plan.KindReload, "engine reload", "engine reloads", "")
 	add(plan.KindRecreate, "recreate", "recreates", downtime(longest[plan.KindRecreate], count[plan.KindRecreate])+goAlong(along))
 	restart := " (containers keep running)"

@@ -227,6 +227,10 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 			changeMount(t, c, target, setting, change)
 			continue
 		}
+		if change.Path == plan.NetworksPath {
+			changeNetworks(t, c, change)
+			continue
+		}
 		if change.Path == "Config.User" {
 			changeUser(t, c, change)
 			continue

@@ -25,7 +25,7 @@ var settings = map[plan.ResourceKind][]string{
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
 		anySecret, "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.PidMode", "HostConfig.Privileged",
-		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW",
+		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", plan.NetworksPath,
 	},
 	plan.ResourceFile: {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
 }
@@ -60,6 +60,8 @@ func asking(setting string) []control.Control {
 		return []control.Control{sensitiveMounts()}
 	case anySecret:
 		return []control.Control{secretsInContainers(secret.New())}
+	case plan.NetworksPath:
+		return []control.Control{defaultBridge()}
 	case "Config.User":
 		return []control.Control{containerUser()}
 	case "HostConfig.CgroupParent":

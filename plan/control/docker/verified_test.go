@@ -14,6 +14,8 @@ var truths = map[string]string{
 	"/proc/PID/attr/current": "/proc/PID/attr/current",
 	"/proc/PID/limits":       "/proc/PID/limits",
 	"/proc/PID/ns":           "/proc/PID/ns",
+	sourceNetworks:           "NetworkSettings.Networks",
+	sourceRoutes:             "/proc/PID/net/route",
 	"network bridge":         "GET /networks/bridge",
 	"processes of the":       "processes of the engine",
 	"stat":                   "stat",

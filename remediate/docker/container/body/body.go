@@ -77,6 +77,8 @@ type builder struct {
 	host   object
 	ends   map[string]object
 	main   string // network of NetworkMode, or the one to create with
+	left   string // network that it was on and is not made on
+	joined string // network that it was not on
 	req    *Request
 }
 
@@ -117,6 +119,13 @@ func (b *builder) apply(changes []plan.Change) error {
 		}
 		if name, ok := plan.SecretOf(c.Path); ok {
 			if err := b.moveSecret(c, name); err != nil {
+				return err
+			}
+			b.req.Changed = append(b.req.Changed, c.Path)
+			continue
+		}
+		if c.Path == plan.NetworksPath {
+			if err := b.changeNetworks(c); err != nil {
 				return err
 			}
 			b.req.Changed = append(b.req.Changed, c.Path)

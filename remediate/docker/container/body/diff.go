@@ -216,6 +216,10 @@ func mountSpec(host object, target string) any {
 
 // networks compares which networks are joined, and of each what a person configured.
 func (d *differ) networks() {
+	if slices.Contains(d.req.Changed, plan.NetworksPath) {
+		d.moved()
+		return
+	}
 	if slices.Contains(d.req.Changed, "HostConfig.NetworkMode") {
 		return // the request's own networks were accepted or the create failed; addresses are new
 	}
@@ -233,6 +237,19 @@ func (d *differ) networks() {
 		if got := is.text("MacAddress"); asked != "" && got != "" && !strings.EqualFold(got, asked) { // none while it does not run
 			d.out = append(d.out, Difference{path + ".MacAddress", asked, got})
 		}
+	}
+}
+
+// moved compares which networks are joined with those of the request, which leaves one and may join one. Addresses
+// are new.
+func (d *differ) moved() {
+	want := sortedKeys(d.config.child("NetworkingConfig").child("EndpointsConfig"))
+	for _, end := range d.req.Connect {
+		want = append(want, end.Network)
+	}
+	slices.Sort(want)
+	if is := sortedKeys(d.now.NetworkSettings.Networks); !slices.Equal(want, is) {
+		d.report(plan.NetworksPath, encode(want), encode(is))
 	}
 }
 

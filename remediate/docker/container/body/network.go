@@ -1,10 +1,14 @@
 package body
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"docker-harden/plan"
 )
 
 // bridge is the engine's default network, which takes neither aliases nor fixed addresses.
@@ -59,14 +63,13 @@ func (b *builder) endpoints() {
 		return
 	}
 	b.main = mainNetwork(mode)
-	left := ""
 	if was := mainNetwork(b.old.HostConfig.text("NetworkMode")); b.changed("HostConfig.NetworkMode") {
-		left = b.networkName(was, "")
+		b.left = b.networkName(was, "")
 	}
 	b.ends = make(map[string]object)
 	for key, end := range b.old.NetworkSettings.Networks {
 		name := b.networkName(key, end.text("NetworkID"))
-		if name == left || name == "host" || name == "none" {
+		if name == b.left || name == "host" || name == "none" {
 			continue
 		}
 		b.ends[name] = b.endpoint(name, end)
@@ -74,8 +77,44 @@ func (b *builder) endpoints() {
 	if _, ok := b.ends[b.main]; !ok && b.changed("HostConfig.NetworkMode") {
 		b.ends[b.main] = object{}
 	}
+	if _, ok := b.ends[b.joined]; !ok && b.joined != "" {
+		b.ends[b.joined] = object{}
+	}
 	b.sysctls()
 	b.split()
+}
+
+// changeNetworks makes the container on another network than the default bridge. What was connected to that first
+// names the other one as its own then: a person reads there where it belongs.
+func (b *builder) changeNetworks(c plan.Change) error {
+	var from, to, have []string
+	if json.Unmarshal(c.From, &from) != nil || json.Unmarshal(c.To, &to) != nil {
+		return fmt.Errorf("internal error: %s is no list of networks", c.Path)
+	}
+	for key, end := range b.old.NetworkSettings.Networks {
+		have = append(have, b.networkName(key, end.text("NetworkID")))
+	}
+	if slices.Sort(have); !slices.Equal(have, from) {
+		return fmt.Errorf("%w: %s is %s, the plan expected %s", ErrStale, c.Path, encode(have), c.From)
+	}
+	rest := slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == bridge })
+	more := slices.DeleteFunc(slices.Clone(to), func(name string) bool { return slices.Contains(from, name) })
+	kept := slices.DeleteFunc(slices.Clone(to), func(name string) bool { return !slices.Contains(from, name) })
+	none := slices.ContainsFunc(to, func(name string) bool {
+		return slices.Contains([]string{bridge, "default", "host", "none"}, name) || borrowed(name)
+	})
+	if none || len(rest) == len(from) || len(to) == 0 || len(more) > 1 || !slices.Equal(kept, rest) {
+		return fmt.Errorf("internal error: cannot make a container on networks %s in place of %s", c.To, c.From)
+	}
+	b.left = bridge
+	if b.joined = to[0]; len(more) == 1 {
+		b.joined = more[0]
+	}
+	if mainNetwork(b.host.text("NetworkMode")) == bridge {
+		b.host.set("NetworkMode", b.joined)
+		b.transform("HostConfig.NetworkMode", "it is made on the network that it moves to")
+	}
+	return nil
 }
 
 func mainNetwork(mode string) string {

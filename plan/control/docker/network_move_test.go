@@ -1,0 +1,68 @@
+package docker
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+
+	"docker-harden/plan"
+	"docker-harden/plan/inventory"
+)
+
+// changeNetworks connects and disconnects a container of the model.
+func changeNetworks(t *testing.T, c *inventory.Container, change plan.Change) {
+	t.Helper()
+	var to []string
+	if have := raw(slices.Sorted(maps.Keys(c.Inspect.NetworkSettings.Networks))); string(have) != string(change.From) {
+		t.Errorf("%s of %s is %s, the change says %s", change.Path, c.Name, have, change.From)
+	}
+	if err := json.Unmarshal(change.To, &to); err != nil {
+		t.Fatal(err)
+	}
+	c.Inspect.NetworkSettings.Networks = map[string]inventory.Network{}
+	for _, name := range to {
+		c.Inspect.NetworkSettings.Networks[name] = inventory.Network{}
+	}
+	if c.Proc != nil && c.Proc.Subnets != nil {
+		c.Proc.Subnets = []string{"172.18.0.0/16"}
+	}
+}
+
+// A plan that somebody edited moves a container to the network that the profile names and to no other one.
+func TestEditedPlanMovesNowhereElse(t *testing.T) {
+	c := ordinaryContainer("web")
+	c.Inspect.NetworkSettings.Networks = map[string]inventory.Network{"bridge": {}}
+	h := &inventory.Host{Containers: []inventory.Container{c}, Networks: []inventory.HostNetwork{
+		{Name: "bridge", Driver: "bridge"}, {Name: "host", Driver: "host"}, {Name: "other", Driver: "bridge"}, {Name: "shop", Driver: "bridge"},
+	}}
+	const answered = "controls: {docker/default-bridge: {params: {network: shop}}}\n"
+	for _, tt := range []struct {
+		profile, to string
+		may         bool
+	}{
+		{answered, `["shop"]`, true},
+		{answered, ` [ "shop" ] `, true},
+		{answered, `["host"]`, false},
+		{answered, `["other"]`, false},
+		{answered, `["other","shop"]`, false},
+		{answered, `["bridge","shop"]`, false},
+		{answered, `[]`, false},
+		{answered, `null`, false},
+		{"controls: {docker/default-bridge: {}}\n", `["shop"]`, false},
+		{"controls: {docker/default-bridge: {params: {network: host}}}\n", `["host"]`, false},
+		{"controls: {docker/icc: {}}\n", `["shop"]`, false},
+	} {
+		change := plan.Change{Path: plan.NetworksPath, From: json.RawMessage(`["bridge"]`), To: json.RawMessage(tt.to), Kind: plan.KindNetwork}
+		if got := ChangesContainer(h, &c, load(t, []byte(tt.profile)), change); got != tt.may {
+			t.Errorf("%s with %q: %t", tt.to, tt.profile, got)
+		}
+	}
+	mode := plan.Change{Path: "HostConfig.NetworkMode", From: json.RawMessage(`"default"`), To: json.RawMessage(`"host"`), Kind: plan.KindRecreate}
+	if Changes(plan.ResourceContainer, mode.Path) {
+		t.Error("a plan may change the network mode itself")
+	}
+	if !Changes(plan.ResourceContainer, plan.NetworksPath) {
+		t.Error("a plan may not change networks")
+	}
+}

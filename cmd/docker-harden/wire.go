@@ -20,6 +20,7 @@ import (
 	"docker-harden/remediate"
 	"docker-harden/remediate/docker/container"
 	"docker-harden/remediate/docker/daemon"
+	"docker-harden/remediate/docker/network"
 	"docker-harden/remediate/host"
 	"docker-harden/remediate/host/audit"
 	"docker-harden/remediate/journal"
@@ -153,11 +154,13 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 	state, _ := filepath.Abs(a.stateDir(c)) // without it no value of a variable is moved into a file there
 	o := container.Options{State: state, Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
 	recreator := &container.Recreator{Engine: e.Client, Options: o}
+	updater := &container.Updater{Engine: e.Client, Options: o}
 	return &remediate.Runner{
 		Handlers: map[plan.Kind]remediate.Handler{
 			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindAudit: &audit.Handler{},
 			plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
-			plan.KindUpdate: &container.Updater{Engine: e.Client, Options: o}, plan.KindRecreate: recreator,
+			plan.KindUpdate: updater, plan.KindRecreate: recreator,
+			plan.KindNetwork: &network.Mover{Engine: e.Client, Limits: updater, Stable: o.Stable},
 		},
 		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),
 		Timer: alarm{app: a, c: c, unit: engineHandler.Service.Unit}, Clock: host.Clock,

@@ -53,6 +53,24 @@ func TestBuildMergesAndOrders(t *testing.T) {
 			"",
 		},
 		{
+			"limits are set in the step of a move",
+			[]plan.Finding{
+				fail("mem", web, change("HostConfig.Memory", "0", "268435456", plan.KindUpdate)),
+				fail("net", web, change(plan.NetworksPath, `["bridge"]`, `["shop"]`, plan.KindNetwork)),
+				fail("mem", cache, change("HostConfig.Memory", "0", "268435456", plan.KindUpdate)),
+			},
+			"~ container/cache: HostConfig.Memory 0 -> 268435456\n" +
+				"N container/web: HostConfig.Memory 0 -> 268435456, NetworkSettings.Networks [\"bridge\"] -> [\"shop\"]\n",
+		},
+		{
+			"a move is part of a recreate",
+			[]plan.Finding{
+				fail("net", web, change(plan.NetworksPath, `["bridge"]`, `["shop"]`, plan.KindNetwork)),
+				fail("nnp", web, change("HostConfig.SecurityOpt", "null", `["no-new-privileges:true"]`, plan.KindRecreate)),
+			},
+			"-/+ container/web: NetworkSettings.Networks [\"bridge\"] -> [\"shop\"], HostConfig.SecurityOpt null -> [\"no-new-privileges:true\"]\n",
+		},
+		{
 			"one step a container, the costliest kind wins",
 			[]plan.Finding{
 				fail("mem", web, change("HostConfig.Memory", "0", "268435456", plan.KindUpdate)),

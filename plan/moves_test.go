@@ -1,6 +1,9 @@
 package plan
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+)
 
 func TestMountOf(t *testing.T) {
 	for _, target := range []string{"/data", "/a b", "/odd].RW", "/", "/x]"} {
@@ -14,6 +17,20 @@ func TestMountOf(t *testing.T) {
 		if target, setting, ok := MountOf(path); ok {
 			t.Errorf("%q is read as %q %q", path, target, setting)
 		}
+	}
+}
+
+func TestMoveOfNetworks(t *testing.T) {
+	move := Change{Path: NetworksPath, From: json.RawMessage(`["back","bridge"]`), To: json.RawMessage(`["back","shop"]`)}
+	for field, want := range map[string]bool{
+		"Networks.bridge": true, "Networks.shop": true, "Networks.back": false, "Networks.other": false, "HostConfig.NetworkMode": false, "Networks": false,
+	} {
+		if got := move.Moves(field); got != want {
+			t.Errorf("it moves %s: %t", field, got)
+		}
+	}
+	if (Change{Path: NetworksPath, From: json.RawMessage(`7`), To: move.To}).Moves("Networks.shop") || (Change{Path: "HostConfig.Memory"}).Moves("Networks.shop") {
+		t.Error("what is no move moves a network")
 	}
 }
 

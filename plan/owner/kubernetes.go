@@ -73,7 +73,7 @@ func manifest(w wish) (fields yaml.MapSlice, left []string) {
 	if w.restart != nil {
 		left = append(left, "nothing for its restarts: the kubelet does them, with growing pauses")
 	}
-	for _, field := range w.other {
+	for _, field := range w.unsaid() {
 		left = append(left, "whatever stands for "+field)
 	}
 	return fields, left

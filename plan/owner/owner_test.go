@@ -295,6 +295,18 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
+func TestNetworkOfItsOwn(t *testing.T) {
+	move := []plan.Change{{Path: plan.NetworksPath, From: json.RawMessage(`["bridge"]`), To: json.RawMessage(`["shop"]`)}}
+	if got := Reason(ownedBy(inventory.OwnedBySystemd, "web.service"), move); !strings.Contains(got, "--network=shop") {
+		t.Error(got)
+	}
+	for _, kind := range []inventory.OwnerKind{inventory.OwnedBySwarm, inventory.OwnedByKubernetes} {
+		if got := Reason(ownedBy(kind, "web"), move); !strings.Contains(got, "networks") {
+			t.Error(got)
+		}
+	}
+}
+
 func TestMalformedChangesAreLeft(t *testing.T) {
 	var bad []plan.Change
 	for _, field := range []string{"CapDrop", "CapAdd", "SecurityOpt", "ReadonlyRootfs", "Tmpfs", "Memory", "MemorySwap", "PidsLimit", "CpuShares", "RestartPolicy"} {

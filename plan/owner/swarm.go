@@ -62,7 +62,7 @@ func unserved(w wish) (left []string) {
 	if w.shares != nil {
 		left = append(left, "a service has no CPU shares: --limit-cpu or --reserve-cpu bound it otherwise")
 	}
-	for _, field := range w.other {
+	for _, field := range w.unsaid() {
 		left = append(left, "no flag is known for "+field)
 	}
 	return left

@@ -89,6 +89,14 @@ func read(changes []plan.Change) wish {
 	return w
 }
 
+// unsaid are the settings without a command where networks have none either.
+func (w wish) unsaid() []string {
+	if w.networks.changed {
+		return append(slices.Clone(w.other), "networks")
+	}
+	return w.other
+}
+
 func words(c plan.Change) (l list, err error) {
 	l.changed = true
 	if len(c.From) > 0 {

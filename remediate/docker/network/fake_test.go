@@ -68,10 +68,10 @@ func newFake(t *testing.T) *fake {
 		},
 		Config: &container.Config{Labels: map[string]string{}},
 		NetworkSettings: &container.NetworkSettings{
-			NetworkSettingsBase: container.NetworkSettingsBase{Ports: nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1", HostPort: "8080"}}}},
-			Networks:            map[string]*network.EndpointSettings{"bridge": {NetworkID: f.networks["bridge"].ID, IPAddress: "172.17.0.2"}},
+			Networks: map[string]*network.EndpointSettings{"bridge": {NetworkID: f.networks["bridge"].ID, IPAddress: "172.17.0.2"}},
 		},
 	}
+	f.web.NetworkSettings.Ports = nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1", HostPort: "8080"}}}
 	f.proc("tcp", "")
 	f.proc("udp", "")
 	f.routes()

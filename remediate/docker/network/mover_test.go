@@ -40,15 +40,20 @@ func TestMoveAndBack(t *testing.T) {
 	}{
 		"alone": {
 			nil, `["bridge"]`, `["shop"]`,
-			[]string{"connect shop", "disconnect bridge"}, []string{"connect bridge", "disconnect shop"},
+			[]string{"connect shop", "disconnect bridge"},
+			[]string{"connect bridge", "disconnect shop"},
 		},
 		"beside another": {
-			[]string{"back"}, `["back","bridge"]`, `["back","shop"]`,
-			[]string{"connect shop", "disconnect bridge"}, []string{"connect bridge", "disconnect shop"},
+			[]string{"back"},
+			`["back","bridge"]`, `["back","shop"]`,
+			[]string{"connect shop", "disconnect bridge"},
+			[]string{"connect bridge", "disconnect shop"},
 		},
 		"there already": {
-			[]string{"shop"}, `["bridge","shop"]`, `["shop"]`,
-			[]string{"disconnect bridge"}, []string{"connect bridge"},
+			[]string{"shop"},
+			`["bridge","shop"]`, `["shop"]`,
+			[]string{"disconnect bridge"},
+			[]string{"connect bridge"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,8 +172,10 @@ func TestPrepareRefuses(t *testing.T) {
 		"moved since": {good, func(f *fake) { f.web.NetworkSettings.Networks["back"] = &network.EndpointSettings{} }, plan.ErrStale, "is on back, bridge now"},
 		"dead":        {good, func(f *fake) { f.web.State.Dead, f.web.State.Status = true, "dead" }, remediate.ErrRefused, "is dead"},
 		"looping":     {good, func(f *fake) { f.web.State.Restarting, f.web.State.Status = true, "restarting" }, remediate.ErrRefused, "restarting"},
-		"host network": {good, func(f *fake) { host(f, func(h *container.HostConfig) { h.NetworkMode = "host" }) }, remediate.ErrRefused,
-			"no network of its own"},
+		"host network": {
+			good, func(f *fake) { host(f, func(h *container.HostConfig) { h.NetworkMode = "host" }) }, remediate.ErrRefused,
+			"no network of its own",
+		},
 		"compose": {good, func(f *fake) {
 			f.web.Config.Labels = map[string]string{"com.docker.compose.project": "blog", "com.docker.compose.service": "web"}
 		}, remediate.ErrRefused, "belongs to compose"},

@@ -3,6 +3,7 @@ package container
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"docker-harden/cmd/testhost/host"
@@ -20,19 +21,25 @@ func stride(usual int) int {
 }
 
 // A process that is killed before any engine call or any note of Do leaves what Undo brings back
-// exactly, and at no moment two containers that run, or would run after a reboot.
+// exactly, and at no moment two containers that run, or would run after a reboot. The value of a variable that
+// moves into a file goes along: no file of it is left either.
 func TestKilledAnywhereInDo(t *testing.T) {
 	h := Here(t)
 	h.Docker(t, "network", "create", "back")
-	h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", h.Image(t, "busybox"))
+	h.Docker(t, "run", "-d", "--name", "web", "--restart", "unless-stopped", "-e", "DB_PASSWORD=hunter2", h.Image(t, "busybox"))
 	h.Docker(t, "network", "connect", "back", "web")
 	h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file; rm /bin/uniq")
 	was := remember(t, h, "web")
 	step := hardening(t, h, "web")
+	step.Changes = append(step.Changes, secretStep().Changes...)
+	state := t.TempDir()
 	kill := func(name string, calls, notes int) (finished bool) {
 		ok := t.Run(fmt.Sprintf("%s %d", name, max(calls, notes)), func(t *testing.T) {
-			finished = killed(t, h, step, calls, notes)
+			finished = killed(t, h, step, death{calls, notes, state})
 			was.isBack(t, h)
+			if left := entries(t, filepath.Join(state, "secrets")); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
 		})
 		return finished || !ok
 	}
@@ -42,17 +49,25 @@ func TestKilledAnywhereInDo(t *testing.T) {
 	}
 }
 
+// death is when a process dies: before a call or a note; state is its directory for what must last.
+type death struct {
+	calls, notes int
+	state        string
+}
+
 // killed makes a step whose process dies before a call or a note, checks what it leaves, and undoes it.
-func killed(t *testing.T, h *host.Host, step plan.Step, calls, notes int) (finished bool) {
+func killed(t *testing.T, h *host.Host, step plan.Step, d death) (finished bool) {
 	t.Helper()
-	undo, err := recreator(t, h).Prepare(t.Context(), step)
+	r := recreator(t, h)
+	r.Options.State = d.state
+	undo, err := r.Prepare(t.Context(), step)
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, log := &mortal{Engine: h.Client(t), left: calls}, &notebook{fail: notes}
-	err = (&Recreator{Engine: engine, Options: fast()}).Do(t.Context(), step, undo, log)
+	engine, log := &mortal{Engine: h.Client(t), left: d.calls}, &notebook{fail: d.notes}
+	err = (&Recreator{Engine: engine, Options: r.Options}).Do(t.Context(), step, undo, log)
 	oneOnly(t, h)
-	undone(t, recreator(t, h), step, remediate.Record{Undo: undo, Notes: log.notes})
+	undone(t, r, step, remediate.Record{Undo: undo, Notes: log.notes})
 	return err == nil
 }
 
@@ -77,19 +92,28 @@ func oneOnly(t *testing.T, h *host.Host) {
 // An Undo that is killed before any of its calls is finished by the next one.
 func TestKilledAnywhereInUndo(t *testing.T) {
 	h := Here(t)
-	h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", h.Image(t, "busybox"))
+	h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", "-e", "DB_PASSWORD=hunter2", h.Image(t, "busybox"))
 	was := remember(t, h, "web")
 	step := hardening(t, h, "web")
+	step.Changes = append(step.Changes, secretStep().Changes...)
+	state := t.TempDir()
 	for n, finished, ok := 1, false, true; ok && !finished; n += stride(3) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			r := recreator(t, h)
+			r.Options.State = state
 			rec := done(t, r, step)
-			dying := &Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: fast()}
+			if made := entries(t, filepath.Join(state, "secrets")); len(made) != 1 {
+				t.Errorf("made: %q", made)
+			}
+			dying := &Recreator{Engine: &mortal{Engine: h.Client(t), left: n}, Options: r.Options}
 			_, err := dying.Undo(t.Context(), step, rec)
 			finished = err == nil
 			oneOnly(t, h)
 			undone(t, r, step, rec)
 			was.isBack(t, h)
+			if left := entries(t, filepath.Join(state, "secrets")); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
 		})
 	}
 }

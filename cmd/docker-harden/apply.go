@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -179,10 +181,19 @@ func askedFor(part plan.Member, h *inventory.Host, prof *profile.Profile) error 
 			return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, part.Resource)
 		case part.Resource.Kind == plan.ResourceDaemon && !controls.ChangesDaemon(h, prof, ch),
 			c != nil && !controls.ChangesContainer(h, c, prof, ch):
-			return fmt.Errorf("%w: no control asks to change %s of %s from %s to %s (any more); plan again", plan.ErrEdited, clean(ch.Path), part.Resource, clean(string(ch.From)), clean(string(ch.To)))
+			return fmt.Errorf("%w: no control asks to change %s of %s from %s to %s (any more); plan again", plan.ErrEdited, clean(ch.Path), part.Resource, inOneLine(ch.From), inOneLine(ch.To))
 		}
 	}
 	return nil
+}
+
+// inOneLine is a value of a plan file, where lists stand over several lines.
+func inOneLine(value json.RawMessage) string {
+	var out bytes.Buffer
+	if json.Compact(&out, value) != nil {
+		return clean(string(value))
+	}
+	return clean(out.String())
 }
 
 // containerOf is the very container that was planned; nil: it is gone, so that its step is stale.

@@ -11,6 +11,7 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
 )
 
 // networkGap is how long published ports were measured to be away while a container moves, in seconds.
@@ -89,7 +90,7 @@ func (m mover) target() (inventory.HostNetwork, []string) {
 	switch {
 	case m.h.Networks == nil:
 		return no("the engine's networks could not be read")
-	case name != m.to || slices.Contains([]string{inventory.DefaultBridge, "default", "host", "none", "docker_gwbridge", "ingress"}, m.to) || strings.HasPrefix(m.to, "container:"):
+	case !m.userDefined():
 		return no("the answer names %s, which is no user-defined network", name)
 	case len(found) == 0:
 		return no("there is no network %s: make it with docker network create %s, then plan again", name, name)
@@ -230,4 +231,28 @@ func (m mover) published(such func(hostPort string) bool) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// movesAsAsked reports whether a change moves a container from the default bridge to the network that the profile
+// names, and else leaves it where it is. Which networks that is now, and whether the named one is there, is not looked
+// at: a plan for another state is stale and not edited, and says so later.
+func movesAsAsked(h *inventory.Host, c *inventory.Container, p *profile.Profile, change plan.Change) bool {
+	one := defaultBridge()
+	params, on := p.ParamsFor(one.ID, c.Name, one.Params)
+	m := mover{h, c, params.Text("network")}
+	var from, to []string
+	if !on || !m.userDefined() || len(m.pinned()) > 0 || json.Unmarshal(change.From, &from) != nil || json.Unmarshal(change.To, &to) != nil {
+		return false
+	}
+	want := slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == inventory.DefaultBridge || name == m.to })
+	want = append(want, m.to)
+	slices.Sort(want)
+	other := slices.ContainsFunc(h.Networks, func(n inventory.HostNetwork) bool { return n.Name == m.to && n.Driver != "bridge" })
+	return !other && slices.Contains(from, inventory.DefaultBridge) && slices.Equal(want, to)
+}
+
+// userDefined reports whether the answer can be the name of a network that somebody made.
+func (m mover) userDefined() bool {
+	engines := []string{"", inventory.DefaultBridge, "default", "host", "none", "docker_gwbridge", "ingress"}
+	return !slices.Contains(engines, m.to) && plainName(m.to) == m.to && !strings.Contains(m.to, ":")
 }

@@ -34,26 +34,38 @@ func TestEditedPlanMovesNowhereElse(t *testing.T) {
 	c := ordinaryContainer("web")
 	c.Inspect.NetworkSettings.Networks = map[string]inventory.Network{"bridge": {}}
 	h := &inventory.Host{Containers: []inventory.Container{c}, Networks: []inventory.HostNetwork{
-		{Name: "bridge", Driver: "bridge"}, {Name: "host", Driver: "host"}, {Name: "other", Driver: "bridge"}, {Name: "shop", Driver: "bridge"},
+		{Name: "bridge", Driver: "bridge"}, {Name: "host", Driver: "host"}, {Name: "other", Driver: "bridge"}, {Name: "shop", Driver: "bridge"}, {Name: "wide", Driver: "overlay"},
 	}}
-	const answered = "controls: {docker/default-bridge: {params: {network: shop}}}\n"
+	const (
+		bridge   = `["bridge"]`
+		answered = "controls: {docker/default-bridge: {params: {network: shop}}}\n"
+		gone     = "controls: {docker/default-bridge: {params: {network: gone}}}\n"
+		wide     = "controls: {docker/default-bridge: {params: {network: wide}}}\n"
+	)
 	for _, tt := range []struct {
-		profile, to string
-		may         bool
+		profile, from, to string
+		may               bool
 	}{
-		{answered, `["shop"]`, true},
-		{answered, ` [ "shop" ] `, true},
-		{answered, `["host"]`, false},
-		{answered, `["other"]`, false},
-		{answered, `["other","shop"]`, false},
-		{answered, `["bridge","shop"]`, false},
-		{answered, `[]`, false},
-		{answered, `null`, false},
-		{"controls: {docker/default-bridge: {}}\n", `["shop"]`, false},
-		{"controls: {docker/default-bridge: {params: {network: host}}}\n", `["host"]`, false},
-		{"controls: {docker/icc: {}}\n", `["shop"]`, false},
+		{answered, bridge, `["shop"]`, true},
+		{answered, bridge, ` [ "shop" ] `, true},
+		{answered, `["back","bridge"]`, `["back","shop"]`, true}, // stale, which whoever makes the step says
+		{answered, `["bridge","shop"]`, `["shop"]`, true},
+		{answered, `["back"]`, `["shop"]`, false},
+		{answered, `["back","bridge"]`, `["shop"]`, false},
+		{answered, `7`, `["shop"]`, false},
+		{gone, bridge, `["gone"]`, true}, // it is not there any more
+		{wide, bridge, `["wide"]`, false},
+		{answered, bridge, `["host"]`, false},
+		{answered, bridge, `["other"]`, false},
+		{answered, bridge, `["other","shop"]`, false},
+		{answered, bridge, `["bridge","shop"]`, false},
+		{answered, bridge, `[]`, false},
+		{answered, bridge, `null`, false},
+		{"controls: {docker/default-bridge: {}}\n", bridge, `["shop"]`, false},
+		{"controls: {docker/default-bridge: {params: {network: host}}}\n", bridge, `["host"]`, false},
+		{"controls: {docker/icc: {}}\n", bridge, `["shop"]`, false},
 	} {
-		change := plan.Change{Path: plan.NetworksPath, From: json.RawMessage(`["bridge"]`), To: json.RawMessage(tt.to), Kind: plan.KindNetwork}
+		change := plan.Change{Path: plan.NetworksPath, From: json.RawMessage(tt.from), To: json.RawMessage(tt.to), Kind: plan.KindNetwork}
 		if got := ChangesContainer(h, &c, load(t, []byte(tt.profile)), change); got != tt.may {
 			t.Errorf("%s with %q: %t", tt.to, tt.profile, got)
 		}

@@ -60,8 +60,6 @@ func asking(setting string) []control.Control {
 		return []control.Control{sensitiveMounts()}
 	case anySecret:
 		return []control.Control{secretsInContainers(secret.New())}
-	case plan.NetworksPath:
-		return []control.Control{defaultBridge()}
 	case "Config.User":
 		return []control.Control{containerUser()}
 	case "HostConfig.CgroupParent":
@@ -87,6 +85,9 @@ func asking(setting string) []control.Control {
 // ChangesContainer reports whether a change of a container is one that a control asks for with this profile. Of
 // settings whose wanted values come from what is measured nothing is said here: true.
 func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Profile, change plan.Change) bool {
+	if change.Path == plan.NetworksPath {
+		return movesAsAsked(h, c, p, change)
+	}
 	controls := asking(change.Path)
 	if change.Path == "HostConfig.CapAdd" && !takesAway(c, change) {
 		controls = []control.Control{privileged()} // no other control gives capabilities

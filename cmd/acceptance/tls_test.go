@@ -135,12 +135,41 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
+func soon() time.Time { return time.Now().Add(90 * 24 * time.Hour) }
+
+func past() time.Time { return time.Now().Add(-24 * time.Hour) }
+
+// answersTLS writes the profile that the open question shows, and sees each kind of bad files refused with it.
+func (o *operator) answersTLS(ca, other *authority) {
+	o.t.Helper()
+	answer := "controls: {docker/tls-on-tcp: {params: {answer: tls, ca: /etc/docker/tls/ca.pem, cert: /etc/docker/tls/cert.pem, key: /etc/docker/tls/key.pem}}}"
+	if open := o.run(0, "plan", "--only", "docker/tls-on-tcp"); !strings.Contains(words(open.stdout), answer) {
+		o.t.Errorf("the plan does not show how to answer:\n%s", answer)
+	}
+	ca.must(os.WriteFile(filepath.Join(o.dir, "answer.yaml"), []byte("format: docker-harden/profile/v1\nname: answer\n"+answer+"\n"), 0o600))
+	refused := func(why string) {
+		o.t.Helper()
+		made := o.run(0, "plan", "-p", "answer.yaml", "-o", "bad.plan")
+		if len(o.plan("bad.plan").Steps) != 0 || !strings.Contains(words(made.stdout), why) {
+			o.t.Errorf("the plan does not refuse because of %q", why)
+		}
+	}
+	refused("there is no /etc/docker/tls/cert.pem")
+	ca.write(ca.server(past()))
+	refused("cert.pem is of no use: it expired on")
+	cert, _ := ca.server(soon())
+	_, foreign := ca.server(soon())
+	ca.write(cert, foreign)
+	refused("it does not belong to the certificate in /etc/docker/tls/cert.pem")
+	ca.write(other.server(soon()))
+	refused("no CA of that file signed it")
+}
+
 // An engine that lets everybody in on a TCP port gets TLS with files that the profile names: bad files are refused
 // with a reason each, good ones lock out who has no certificate, and a rollback opens the port as it was.
 func TestTLSOnTCPThereAndBack(t *testing.T) {
 	o := newOperator(t)
 	ca, other, address := newAuthority(t), newAuthority(t), freePort(t)
-	soon, past := time.Now().Add(90*24*time.Hour), time.Now().Add(-24*time.Hour)
 	o.host.WriteDaemonJSON(t, fmt.Sprintf("{\n    \"hosts\": [\"unix:///var/run/docker.sock\", \"tcp://%s\"],\n    \"labels\": [\"a=b\"],\n    \"live-restore\": true\n}\n", address))
 	o.host.Restart(t)
 	o.host.Docker(t, "run", "-d", "--name", "web", o.host.Image(t, "busybox"), "sleep", "3600")
@@ -148,28 +177,8 @@ func TestTLSOnTCPThereAndBack(t *testing.T) {
 	plain := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	ca.must(reach(plain, "http://"+address))
 
-	answer := "controls: {docker/tls-on-tcp: {params: {answer: tls, ca: /etc/docker/tls/ca.pem, cert: /etc/docker/tls/cert.pem, key: /etc/docker/tls/key.pem}}}"
-	if open := o.run(0, "plan", "--only", "docker/tls-on-tcp"); !strings.Contains(words(open.stdout), answer) {
-		t.Errorf("the plan does not show how to answer:\n%s", answer)
-	}
-	ca.must(os.WriteFile(filepath.Join(o.dir, "answer.yaml"), []byte("format: docker-harden/profile/v1\nname: answer\n"+answer+"\n"), 0o600))
-	refused := func(why string) {
-		t.Helper()
-		made := o.run(0, "plan", "-p", "answer.yaml", "-o", "bad.plan")
-		if len(o.plan("bad.plan").Steps) != 0 || !strings.Contains(words(made.stdout), why) {
-			t.Errorf("the plan does not refuse because of %q", why)
-		}
-	}
-	refused("there is no /etc/docker/tls/cert.pem")
-	ca.write(ca.server(past))
-	refused("cert.pem is of no use: it expired on")
-	cert, _ := ca.server(soon)
-	_, foreign := ca.server(soon)
-	ca.write(cert, foreign)
-	refused("it does not belong to the certificate in /etc/docker/tls/cert.pem")
-	ca.write(other.server(soon))
-	refused("no CA of that file signed it")
-	ca.write(ca.server(soon))
+	o.answersTLS(ca, other)
+	ca.write(ca.server(soon()))
 	before := o.record("before")
 
 	o.run(0, "plan", "-p", "answer.yaml", "-o", "tls.plan")
@@ -185,6 +194,11 @@ func TestTLSOnTCPThereAndBack(t *testing.T) {
 	}, changed); diff != "" {
 		t.Errorf("the plan (-want +got):\n%s", diff)
 	}
+	ca.write(ca.server(past())) // between plan and apply
+	if late := o.run(5, "apply", "tls.plan", "-y"); !strings.Contains(late.stderr, "plan again") {
+		t.Error("files that went bad since the plan are not refused with what to do")
+	}
+	ca.write(ca.server(soon()))
 	o.run(0, "apply", "tls.plan", "-y")
 
 	if err := reach(ca.client(ca), "https://"+address); err != nil {

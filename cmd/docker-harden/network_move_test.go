@@ -84,7 +84,7 @@ func TestNetworkMove(t *testing.T) {
 	}
 
 	process = s.run(which)
-	watch(t, func() { s.run("docker start again >/dev/null; docker-harden rollback -y") })
+	watch(t, func() { s.run("docker start again >/dev/null; docker-harden rollback -y --stable 1s") })
 	if got := s.run(on + "web"); got != "bridge "+mode {
 		t.Errorf("after the rollback it is on %s", got)
 	}

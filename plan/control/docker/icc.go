@@ -25,7 +25,7 @@ func icc() control.Control {
 			"cis-docker-1.2.0": "2.1", "cis-docker-1.6.0": "2.2", "cis-docker-1.8.0": "2.2", "stride": "I,S",
 		},
 		Class:    control.Automatic,
-		Verified: "option enable_icc of the default bridge (GET /networks/bridge), beside daemon.json and flags",
+		Verified: "option enable_icc of the default bridge (GET /networks), beside daemon.json and flags",
 		Severity: plan.RiskMedium,
 		Params:   []profile.Param{acceptParam("restrict the default bridge although stopped containers are attached to it; running ones must be stopped in any case")},
 		Host:     judgeICC,

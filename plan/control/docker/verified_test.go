@@ -16,7 +16,7 @@ var truths = map[string]string{
 	"/proc/PID/ns":           "/proc/PID/ns",
 	sourceNetworks:           "NetworkSettings.Networks",
 	sourceRoutes:             "/proc/PID/net/route",
-	"network bridge":         "GET /networks/bridge",
+	"network bridge":         "GET /networks",
 	"processes of the":       "processes of the engine",
 	"stat":                   "stat",
 	"daemon.json":            "daemon.json",

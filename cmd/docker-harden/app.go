@@ -82,7 +82,7 @@ func (a *app) main(ctx context.Context, args []string) error {
 // commands is every command, in the order people meet them.
 func (a *app) commands() []*cli.Command {
 	return []*cli.Command{
-		a.planCommand(), a.showCommand(), a.checkCommand(), a.explainCommand(), a.snapshotCommand(),
+		a.planCommand(), a.showCommand(), a.checkCommand(), a.explainCommand(), a.snapshotCommand(), a.learnCommand(),
 		a.applyCommand(), a.confirmCommand(), a.rollbackCommand(), a.resumeCommand(), a.pruneCommand(),
 		a.statusCommand(), a.historyCommand(), a.verifyCommand(),
 		a.profileCommand(), a.exceptionCommand(),

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) checkCommand() *cli.Command {
-	flags := append(selectFlags(), checkFormatFlag(), fromFlag(), scanFlag(),
+	flags := append(selectFlags(), checkFormatFlag(), fromFlag(), scanFlag(), evidenceFlag(),
 		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the report to `FILE`; stdout then has it as text"},
 		&cli.StringFlag{Name: "baseline", Usage: "`FILE` with the failures that are known"},
 		&cli.BoolFlag{Name: "write-baseline", Usage: "write what fails now to the file of --baseline"},

@@ -130,7 +130,7 @@ func (a *app) flagValues(ctx context.Context, p parser, f cli.Flag) ([]candidate
 		return a.targets(ctx, p), completeNoFiles
 	case "context":
 		return plain(a.contexts(p)...), completeNoFiles
-	case "out", "from", "scan", "baseline", "tlscacert", "tlscert", "tlskey", "state-dir", "config":
+	case "out", "from", "scan", "evidence", "baseline", "tlscacert", "tlscert", "tlskey", "state-dir", "config":
 		return nil, completeFiles
 	}
 	return nil, completeNoFiles

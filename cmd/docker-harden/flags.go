@@ -128,6 +128,10 @@ func (a *app) lockPath() string {
 	return defaultLock
 }
 
+func evidenceFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "evidence", Usage: "ask before anything is taken away that learn saw in use (`FILE`); may be repeated"}
+}
+
 func scanFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "scan", Usage: "judge images by the report of Trivy or Grype in `FILE` too; may be repeated"}
 }

@@ -16,7 +16,7 @@ type group struct {
 
 func groups() []group {
 	return []group{
-		{"Review (changes nothing)", []string{"plan", "show", "check", "explain", "snapshot"}},
+		{"Review (changes nothing)", []string{"plan", "show", "check", "explain", "snapshot", "learn"}},
 		{"Change", []string{"apply", "confirm", "rollback", "resume", "prune"}},
 		{"State", []string{"status", "history", "verify"}},
 		{"Profiles", []string{"profile", "exception"}},

@@ -10,7 +10,7 @@ import (
 func (a *app) planCommand() *cli.Command {
 	flags := append(selectFlags(),
 		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, for apply"},
-		formatFlag(), fromFlag(), scanFlag(),
+		formatFlag(), fromFlag(), scanFlag(), evidenceFlag(),
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there is something to change"},
 		&cli.BoolFlag{Name: "verbose", Usage: "print what passes too, and the evidence"},
 		&cli.BoolFlag{Name: "summary", Usage: "print only the totals"})

@@ -114,19 +114,25 @@ func resourcesOf(h *inventory.Host) []plan.Resource {
 }
 
 // sight is the host the command line means: the live one as far as a profile needs to know it, or the snapshot of
-// --from; with what scanners found in its images.
+// --from; with what scanners found in its images and what was learnt of its containers.
 func (a *app) sight(ctx context.Context, c *cli.Context, p *profile.Profile) (*inventory.Host, error) {
 	scans, err := readScans(c.StringSlice("scan")) // a slip there should not cost a look
 	if err != nil {
 		return nil, err
 	}
-	h, err := a.hostOrSnapshot(ctx, c, p)
-	if err != nil || scans == nil {
-		return h, err
+	seen, err := readEvidences(c)
+	if err != nil {
+		return nil, err
 	}
-	h.Scans = scans
-	a.strangers(c, h)
-	return h, nil
+	h, err := a.hostOrSnapshot(ctx, c, p)
+	if err != nil {
+		return nil, err
+	}
+	if scans != nil {
+		h.Scans = scans
+		a.strangers(c, h)
+	}
+	return h, learnt(h, seen)
 }
 
 func (a *app) hostOrSnapshot(ctx context.Context, c *cli.Context, p *profile.Profile) (*inventory.Host, error) {

@@ -32,7 +32,7 @@ func walls() []wall {
 		},
 		{
 			"remediate/...",
-			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/evidence/...", module + "/plan/report/...", module + "/plan/baseline/...", module + "/cmd/..."},
+			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/evidence/trace/...", module + "/plan/learn/...", module + "/plan/report/...", module + "/plan/baseline/...", module + "/cmd/..."},
 			nil,
 			"what writes must not decide: every value it writes was in the plan",
 		},
@@ -53,6 +53,12 @@ func walls() []wall {
 			[]string{module + "/plan/control/...", module + "/plan/profile/...", module + "/plan/report/..."},
 			nil,
 			"observing does not judge",
+		},
+		{
+			"plan/evidence",
+			[]string{module + "/...", dockerClient},
+			nil,
+			"what was seen is data: it is read where a host is described and where it is judged",
 		},
 		{
 			"plan/baseline",
@@ -103,6 +109,7 @@ func direct() []wall {
 		{"...", []string{"github.com/tidwall/sjson/..."}, []string{"remediate/docker/..."}, "daemon.json is edited in one place, behind its gate"},
 		{"...", []string{"github.com/coreos/go-systemd/..."}, []string{"remediate/host", "plan/inventory"}, "service managers are reached in one place"},
 		{"...", []string{"github.com/elastic/go-libaudit/..."}, []string{"remediate/host/...", "plan/inventory"}, "the kernel's audit is read in one place and changed in one"},
+		{"...", []string{"github.com/cilium/ebpf/..."}, []string{"plan/evidence/trace"}, "programs are put into the kernel in one place"},
 		{"...", []string{"github.com/owenrumney/go-sarif/...", "github.com/jstemmer/go-junit-report/..."}, []string{"plan/report"}, "documents are written in one place"},
 		{"...", []string{module + "/cmd/testhost/..."}, []string{"cmd/testhost/..."}, "the test host is for tests and the demo"},
 	}

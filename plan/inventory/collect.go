@@ -47,6 +47,8 @@ type Options struct {
 	// Fewer than two: one sample, without waiting.
 	Samples  int
 	Interval time.Duration
+	// Enough ends the sampling early when it is closed; nil: never.
+	Enough <-chan struct{}
 	// Effective reports whether the content with this hash at this path is known to be what the
 	// engine with this pid and start time reads, although the file is newer than the engine's
 	// start. started is exact to a few seconds only. nil: nothing is known.

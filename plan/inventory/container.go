@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"docker-harden/plan/evidence"
 	"encoding/json"
 	"time"
 
@@ -24,7 +25,9 @@ type Container struct {
 	// could not be read (then ProcProblem says why).
 	Proc        *Proc  `json:"proc,omitempty"`
 	ProcProblem string `json:"proc_problem,omitempty"`
-	Usage       *Usage `json:"usage,omitempty"`
+	// Learnt is what was seen of it while it was watched, as far as it was given; nil: nothing was.
+	Learnt *evidence.File `json:"learnt,omitempty"`
+	Usage  *Usage         `json:"usage,omitempty"`
 	// UsageProblem says why Usage is nil for a running container.
 	UsageProblem string `json:"usage_problem,omitempty"`
 	// Layer is what was written into the writable layer; nil when it could not be read.

@@ -208,6 +208,9 @@ func (c *collector) resample(ctx context.Context) error {
 		case <-ctx.Done():
 			wait.Stop()
 			return context.Cause(ctx)
+		case <-c.options.Enough:
+			wait.Stop()
+			return nil
 		case <-wait.C:
 		}
 		for i := range c.found {

@@ -121,9 +121,9 @@ func (f entryFinder) look(name string) *Executable {
 // errNoProgram is a directory, or a file that nobody may execute.
 var errNoProgram = errors.New("it is no program")
 
-// read looks at one file without running it; only of a script the text is read. Links lead where they lead inside the
-// container, never out of it, and those of /proc nowhere.
-func (f entryFinder) read(name string) (*Executable, error) {
+// open names a file without opening it. Links lead where they lead inside the container, never out of it, and those
+// of /proc nowhere.
+func (f entryFinder) open(name string) (int, error) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := retry(func() (int, error) { return unix.Openat2(f.root, name, &how) })
 	for range maxRaces {
@@ -133,8 +133,14 @@ func (f entryFinder) read(name string) (*Executable, error) {
 		fd, err = retry(func() (int, error) { return unix.Openat2(f.root, name, &how) })
 	}
 	if errors.Is(err, unix.ENOSYS) {
-		return nil, fmt.Errorf("this kernel cannot open files inside a container safely (Linux 5.6 and later can)")
+		err = errors.New("this kernel cannot open files inside a container safely (Linux 5.6 and later can)")
 	}
+	return fd, err
+}
+
+// read looks at one file without running it; only of a script the text is read.
+func (f entryFinder) read(name string) (*Executable, error) {
+	fd, err := f.open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ type capView struct {
 	wanted []string // the part of conf that stays
 	bnd    uint64   // every bounding set of its processes together; 0 when it does not run
 	unused bool     // everything goes because nothing is used
+	used   []string // what it was seen to use while it was watched
 }
 
 func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
@@ -62,6 +63,8 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 	excess := without(v.conf, v.wanted)
 	held := capsOf(v.bnd &^ capMask(v.wanted))
 	switch {
+	case len(without(excess, v.used)) < len(excess):
+		return askUsed(c, p, f, excess)
 	case len(excess) > 0:
 		f.Status, f.Message = plan.Fail, "it may use "+capText(excess)
 		if running(c) && len(held) == 0 {
@@ -102,7 +105,8 @@ func viewCaps(c *inventory.Container, p profile.Params) capView {
 	hc := &c.Inspect.HostConfig
 	v := capView{conf: configuredCaps(hc.CapAdd, hc.CapDrop)}
 	drop, keep := capList(p.List("drop")), capList(p.List("keep"))
-	v.unused = p.Bool("drop_unused") && usesNone(c)
+	v.used = usedCaps(c)
+	v.unused = p.Bool("drop_unused") && len(v.used) == 0 && usesNone(c)
 	for _, name := range v.conf {
 		if slices.Contains(keep, name) || !v.unused && !slices.Contains(drop, name) && !slices.Contains(drop, allCaps) {
 			v.wanted = append(v.wanted, name)
@@ -135,6 +139,7 @@ func holders(c *inventory.Container, v capView) []inventory.Process {
 func capEvidence(c *inventory.Container, v capView) []plan.Evidence {
 	hc := &c.Inspect.HostConfig
 	out := []plan.Evidence{evidence("configured", sourceInspect, "CapAdd %s CapDrop %s", raw(hc.CapAdd), raw(hc.CapDrop))}
+	out = append(out, usedEvidence(c, v)...)
 	if !seen(c) {
 		return out
 	}

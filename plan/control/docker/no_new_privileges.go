@@ -78,6 +78,11 @@ func guardNoNewPrivileges(c *inventory.Container, conf control.NoNewPrivs, p pro
 	if conf.Off {
 		needs(sourceInspect, "no-new-privileges:false is set on it")
 	}
+	if c.Learnt != nil {
+		for _, e := range c.Learnt.Gained() {
+			needs(sourceLearnt, "%s was executed %d times and gained privileges (uid %d, then %d)", plainName(e.Path), e.Count, e.UID, e.EUID)
+		}
+	}
 	if seen(c) {
 		if gives := entryGives(c); gives != "" {
 			needs(sourceEntry, "%s", gives)

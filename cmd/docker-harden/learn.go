@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan/evidence"
+	"docker-harden/plan/evidence/trace"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/learn"
+)
+
+func (a *app) learnCommand() *cli.Command {
+	return leaf(&cli.Command{
+		Name: "learn", Usage: "watch what containers use, and write it down as evidence for plan", ArgsUsage: "CONTAINER...",
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "for", Usage: "watch for `TIME` (default 1m; with --exercise until the command ends)"},
+			&cli.StringFlag{Name: "exercise", Usage: "run `COMMAND` with sh on the host meanwhile: requests, a reload, docker restart"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: ".", Usage: "`DIR` for the files, one a container: NAME.evidence.json"},
+			&cli.BoolFlag{Name: "replace", Usage: "replace evidence that is there instead of adding to it"},
+		},
+		Description: `Counts in the kernel which capabilities the containers use, in which system calls and by which processes, and what they
+execute; takes samples of memory and processes; lists what was written into their root file systems. Nothing is started,
+stopped or changed, and Ctrl-C ends the watching early and keeps what was seen. What is not exercised is not seen:
+let the watching span a start, a graceful stop, a reload, backups, whatever the container does now and then.
+
+plan --evidence then asks before it takes away a capability that was used, or what an execution gained, and counts the
+memory and the processes that were seen.
+
+Examples:
+  sudo $CMD learn web --for 1h
+  sudo $CMD learn web --exercise 'docker restart web; curl -fsS http://127.0.0.1:8080/'
+  sudo $CMD learn web db -o evidence --for 24h
+  sudo $CMD plan --evidence evidence/web.evidence.json`,
+	}, many, a.learn)
+}
+
+const (
+	learnTime     = time.Minute
+	learnInterval = time.Second
+)
+
+func (a *app) learn(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return usagef("learn takes the names of containers")
+	}
+	if c.IsSet("for") && c.Duration("for") <= 0 {
+		return usagef("--for takes a time above 0")
+	}
+	_, h, err := a.look(c.Context, c, inventory.Options{})
+	if err != nil {
+		return err
+	}
+	watched, err := learnable(h, c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	files, err := a.evidenceBefore(c, watched)
+	if err != nil {
+		return err
+	}
+	w, err := a.watch(c, watched)
+	if err != nil {
+		return err
+	}
+	return a.writeEvidence(c, w, watched, files)
+}
+
+// learnable finds the containers and says why one cannot be watched.
+func learnable(h *inventory.Host, names []string) ([]*inventory.Container, error) {
+	if !h.Engine.Local {
+		return nil, fmt.Errorf("cannot watch containers of an engine on another machine: run learn there, and give its files to plan --evidence")
+	}
+	var out []*inventory.Container
+	for _, name := range names {
+		c := h.Find(name)
+		switch {
+		case c == nil:
+			return nil, fmt.Errorf("cannot watch %s: no container has this name or id", name)
+		case !c.Running():
+			return nil, fmt.Errorf("cannot watch %s: it does not run", name)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// watch counts and samples until the time is over, the exercise has ended or somebody interrupts.
+func (a *app) watch(c *cli.Context, watched []*inventory.Container) (*learn.Watch, error) {
+	w := &learn.Watch{Tool: toolVersion(), From: time.Now()}
+	recorder, err := trace.Start()
+	if err != nil {
+		w.Reason = learn.Unwatched(err)
+		a.note(c, "Capabilities cannot be watched here: %s.\nMemory, processes and written files are.", clean(w.Reason))
+	} else {
+		w.Hook = recorder.Hook()
+		defer recorder.Close() //nolint:errcheck // everything was read
+	}
+	lasts := c.Duration("for")
+	if lasts == 0 && c.String("exercise") == "" {
+		lasts = learnTime
+	}
+	names := make([]string, len(watched))
+	for i, one := range watched {
+		names[i] = one.Name
+	}
+	a.note(c, "Watching %s. Ctrl-C ends it early.", watching(names, lasts))
+	sampled, err := a.sampleWhile(c, lasts)
+	if err != nil {
+		return nil, err
+	}
+	w.To = time.Now()
+	if recorder != nil {
+		if w.Counts, err = recorder.Counts(); err != nil {
+			return nil, err
+		}
+	}
+	// However the watching ended, what was seen is written down.
+	_, w.Host, err = a.look(context.WithoutCancel(c.Context), c, inventory.Options{})
+	if err != nil {
+		return nil, err
+	}
+	for i := range w.Host.Containers {
+		if before := sampled.Find(w.Host.Containers[i].ID); before != nil && before.Usage != nil {
+			w.Host.Containers[i].Usage = before.Usage
+		}
+	}
+	return w, nil
+}
+
+func watching(names []string, lasts time.Duration) string {
+	until := "until the exercise ends"
+	if lasts > 0 {
+		until = fmt.Sprintf("for %s, until %s", lasts, time.Now().Add(lasts).Format(time.TimeOnly))
+	}
+	return clean(strings.Join(names, ", ")) + " " + until
+}
+
+// sampleWhile takes samples of all containers while the time lasts and the exercise runs, or until interrupted.
+func (a *app) sampleWhile(c *cli.Context, lasts time.Duration) (*inventory.Host, error) {
+	enough := make(chan struct{})
+	var failed error
+	go func() {
+		defer close(enough)
+		ctx := c.Context
+		if lasts > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, lasts)
+			defer cancel()
+		}
+		if command := c.String("exercise"); command != "" {
+			failed = a.exercise(c.Context, command)
+			if lasts == 0 {
+				return
+			}
+		}
+		<-ctx.Done()
+	}()
+	const endless = 1 << 30
+	_, h, err := a.look(context.WithoutCancel(c.Context), c, inventory.Options{Samples: endless, Interval: learnInterval, Enough: enough})
+	if err != nil {
+		return nil, err
+	}
+	<-enough
+	if failed != nil {
+		return nil, failed
+	}
+	return h, nil
+}
+
+// exercise runs a command as the person who asks would, its output on stderr: stdout is the result's.
+func (a *app) exercise(ctx context.Context, command string) error {
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Stdout, cmd.Stderr, cmd.Stdin = a.err, a.err, nil
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the exercise failed, so what was seen is not written down: %w", err)
+	}
+	return nil
+}
+
+func (a *app) evidencePath(c *cli.Context, name string) string {
+	return filepath.Join(c.String("out"), name+".evidence.json")
+}
+
+// evidenceBefore reads what is to be added to, before any time is spent; nil where nothing is.
+func (a *app) evidenceBefore(c *cli.Context, watched []*inventory.Container) ([]*evidence.File, error) {
+	if err := os.MkdirAll(c.String("out"), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the directory for evidence: %w", err)
+	}
+	out := make([]*evidence.File, len(watched))
+	for i, one := range watched {
+		path := a.evidencePath(c, one.Name)
+		if err := replaceable(path, isEvidence); err != nil {
+			return nil, fmt.Errorf("cannot write %s: %w", path, err)
+		}
+		if _, err := os.Lstat(path); err != nil || c.Bool("replace") {
+			continue
+		}
+		f, err := readEvidence(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.About(one.Inspect.Image, one.Work()); err != nil {
+			return nil, fmt.Errorf("cannot add to %s: %w; start anew with --replace", path, err)
+		}
+		out[i] = f
+	}
+	return out, nil
+}
+
+// writeEvidence writes one file a container, also when another one cannot be written.
+func (a *app) writeEvidence(c *cli.Context, w *learn.Watch, watched []*inventory.Container, before []*evidence.File) error {
+	var failed []error
+	for i, one := range watched {
+		f, err := w.Evidence(one)
+		if err == nil && before[i] != nil {
+			f, err = evidence.Merge(before[i], f)
+		}
+		var data []byte
+		if err == nil {
+			data, err = f.Encode()
+		}
+		path := a.evidencePath(c, one.Name)
+		if err == nil {
+			err = writePrivate(path, data, isEvidence)
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		if err := a.printEvidence(f, path); err != nil {
+			return err
+		}
+	}
+	return joinErrors(failed)
+}

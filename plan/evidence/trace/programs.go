@@ -1,0 +1,138 @@
+package trace
+
+import (
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+)
+
+// What the kernel gives in the context of a program, at which place.
+type places struct{ cred, capability, options, result int16 }
+
+// hook is one way to see a capability check.
+type hook struct {
+	name   string
+	direct bool
+	places places
+	spec   func(asm.Instructions) *ebpf.ProgramSpec
+	attach func(*ebpf.Program) (link.Link, error)
+}
+
+const (
+	none       = -1
+	checked    = "cap_capable"
+	setpcap    = 8
+	checkKey   = 40
+	execKey    = 152
+	pathSize   = 128
+	license    = "Dual MIT/GPL" // the kernel's helpers are for programs under the GPL only
+	raw        = ebpf.AttachTraceRawTp
+	returning  = ebpf.AttachTraceFExit
+	entriesMax = 16384
+)
+
+// hooks are the ways in the order in which they are tried: the best first.
+func hooks(l *layout) []hook {
+	typed := func(attach ebpf.AttachType) func(asm.Instructions) *ebpf.ProgramSpec {
+		return func(ins asm.Instructions) *ebpf.ProgramSpec {
+			return &ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: attach, AttachTo: checked, Instructions: ins, License: license}
+		}
+	}
+	attach := func(p *ebpf.Program) (link.Link, error) { return link.AttachTracing(link.TracingOptions{Program: p}) }
+	return []hook{
+		{"tp_btf/" + checked, true, places{cred: 0, capability: 24, options: none, result: 32}, typed(raw), attach},
+		{"fexit/" + checked, true, places{cred: 0, capability: 16, options: 24, result: 32}, typed(returning), attach},
+		{
+			"kprobe/" + checked, false, places{cred: l.first, capability: l.third, options: l.fourth, result: none},
+			func(ins asm.Instructions) *ebpf.ProgramSpec {
+				return &ebpf.ProgramSpec{Type: ebpf.Kprobe, Instructions: ins, License: license}
+			},
+			func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(checked, p, nil) },
+		},
+	}
+}
+
+// checks is the program that counts capability checks. Its key: control group 8, system call 4, effective uid 4,
+// capability 1, denied 1, options 1, borrowed 1, nothing 4, name of the process 16.
+func (e *emitter) checks(p places) asm.Instructions {
+	const call, euid, capability, denied, options, borrowed, comm = 8, 12, 16, 17, 18, 19, 24
+	e.key = checkKey
+	field := func(offset int16) int16 { return -e.key + offset }
+	flag := func(at int16) {
+		e.add(asm.Mov.Imm(asm.R0, 1), asm.StoreMem(asm.RFP, field(at), asm.R0, asm.Byte))
+	}
+	e.begin()
+	e.add(asm.LoadMem(asm.R9, asm.R6, p.cred, asm.DWord))
+	e.read(asm.R0, asm.R9, e.layout.euid, asm.Word)
+	e.add(asm.StoreMem(asm.RFP, field(euid), asm.R0, asm.Word))
+	e.read(asm.R0, asm.R7, e.layout.realCred, asm.DWord)
+	e.add(asm.JEq.Reg(asm.R0, asm.R9, "own"))
+	flag(borrowed)
+	e.here("own")
+	if p.options != none {
+		e.add(asm.LoadMem(asm.R0, asm.R6, p.options, asm.DWord), asm.StoreMem(asm.RFP, field(options), asm.R0, asm.Byte))
+	}
+	if p.result != none {
+		e.add(asm.LoadMem(asm.R0, asm.R6, p.result, asm.DWord), asm.JEq.Imm32(asm.R0, 0, "granted"))
+	} else { // the function has not decided yet
+		e.read(asm.R0, asm.R9, e.layout.effective, asm.DWord)
+		e.add(asm.LoadMem(asm.R1, asm.R6, p.capability, asm.DWord), asm.And.Imm(asm.R1, 63), asm.RSh.Reg(asm.R0, asm.R1),
+			asm.And.Imm(asm.R0, 1), asm.JNE.Imm(asm.R0, 0, "granted"))
+	}
+	flag(denied)
+	e.here("granted")
+	e.add(asm.LoadMem(asm.R9, asm.R6, p.capability, asm.DWord), asm.StoreMem(asm.RFP, field(capability), asm.R9, asm.Byte))
+	e.address(asm.R1, field(comm))
+	e.add(asm.Mov.Imm(asm.R2, 16), asm.FnGetCurrentComm.Call())
+	e.add(asm.Mov.Reg(asm.R1, asm.R7), asm.FnTaskPtRegs.Call(), asm.Mov.Reg(asm.R6, asm.R0))
+	e.read(asm.R0, asm.R6, e.layout.number, asm.DWord)
+	e.add(asm.StoreMem(asm.RFP, field(call), asm.R0, asm.Word))
+	e.add(asm.JNE.Imm32(asm.R9, setpcap, "known"), asm.JNE.Imm32(asm.R0, capsetCall, "known"))
+	e.wanted()
+	e.here("known")
+	e.remember()
+	e.count()
+	return e.ins
+}
+
+// wanted reads which capabilities a process asks capset for: the kernel only compares them with what it has. R6
+// are the registers of the process.
+func (e *emitter) wanted() {
+	const size = 24 // two of effective, permitted, inheritable
+	e.read(asm.R3, asm.R6, e.layout.second, asm.DWord)
+	e.address(asm.R1, e.value())
+	e.add(asm.Mov.Imm(asm.R2, size), asm.FnProbeReadUser.Call(), asm.JNE.Imm(asm.R0, 0, "known"))
+	word := func(dst asm.Register, i int16) asm.Instruction {
+		return asm.LoadMem(dst, asm.RFP, e.value()+4*i, asm.Word)
+	}
+	e.add(
+		word(asm.R0, 3), word(asm.R1, 4), asm.Or.Reg(asm.R0, asm.R1), asm.LSh.Imm(asm.R0, 32),
+		word(asm.R1, 0), asm.Or.Reg(asm.R0, asm.R1), word(asm.R1, 1), asm.Or.Reg(asm.R0, asm.R1),
+		asm.StoreMem(asm.RFP, e.mask(), asm.R0, asm.DWord),
+	)
+}
+
+// execs is the program that counts executions. Its key: control group 8, uid 4, effective uid 4, gained privileges 4,
+// nothing 4, path 128. The last of its value are the capabilities that the program was started with.
+func (e *emitter) execs() asm.Instructions {
+	const uid, euid, gained, file = 8, 12, 16, 24
+	const program = 16 // in the context: task, old pid, program
+	e.key, e.direct = execKey, true
+	field := func(offset int16) int16 { return -e.key + offset }
+	e.begin()
+	e.read(asm.R9, asm.R7, e.layout.cred, asm.DWord)
+	e.read(asm.R0, asm.R9, e.layout.uid, asm.Word)
+	e.add(asm.StoreMem(asm.RFP, field(uid), asm.R0, asm.Word))
+	e.read(asm.R0, asm.R9, e.layout.euid, asm.Word)
+	e.add(asm.StoreMem(asm.RFP, field(euid), asm.R0, asm.Word))
+	e.read(asm.R0, asm.R9, e.layout.permitted, asm.DWord)
+	e.add(asm.StoreMem(asm.RFP, e.mask(), asm.R0, asm.DWord))
+	e.add(asm.LoadMem(asm.R9, asm.R6, program, asm.DWord))
+	e.read(asm.R0, asm.R9, e.layout.secureexec, asm.Byte)
+	e.add(asm.RSh.Imm(asm.R0, int32(e.layout.secureBit)), asm.And.Imm(asm.R0, 1), asm.StoreMem(asm.RFP, field(gained), asm.R0, asm.Word))
+	e.read(asm.R9, asm.R9, e.layout.filename, asm.DWord)
+	e.text(field(file), pathSize, asm.R9)
+	e.remember()
+	e.count()
+	return e.ins
+}

@@ -1,9 +1,10 @@
 package inventory
 
 import (
-	"docker-harden/plan/evidence"
 	"encoding/json"
 	"time"
+
+	"docker-harden/plan/evidence"
 
 	"docker-harden/plan"
 	"docker-harden/plan/secret"

@@ -43,7 +43,8 @@ func hooks(l *layout) []hook {
 		{"tp_btf/" + checked, true, places{cred: 0, capability: 24, options: none, result: 32}, typed(raw), attach},
 		{"fexit/" + checked, true, places{cred: 0, capability: 16, options: 24, result: 32}, typed(returning), attach},
 		{
-			"kprobe/" + checked, false, places{cred: l.first, capability: l.third, options: l.fourth, result: none},
+			"kprobe/" + checked, false,
+			places{cred: l.first, capability: l.third, options: l.fourth, result: none},
 			func(ins asm.Instructions) *ebpf.ProgramSpec {
 				return &ebpf.ProgramSpec{Type: ebpf.Kprobe, Instructions: ins, License: license}
 			},

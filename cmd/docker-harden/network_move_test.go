@@ -33,7 +33,7 @@ const movedAddress = "127.0.0.1:18080"
 // recreated anyway is made on that network.
 func TestNetworkMove(t *testing.T) {
 	row.Record(t, row.Row{
-		Table: row.Recreate, ID: "69", Case: "moved from the default bridge to another network",
+		Table: row.Recreate, ID: "20", Case: "default bridge, moved to another network",
 		Apply:    "live where nothing else needs a recreate: same process, port pauses for less than a second; holds through restarts of container and engine",
 		Rollback: "live: on the default bridge again, same process, same port",
 	})

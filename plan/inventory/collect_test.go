@@ -70,6 +70,11 @@ func checkEngine(t *testing.T, h *Host) {
 	if d.ProxyProcesses != 1 || time.Since(d.Started) > 10*time.Minute || time.Since(d.Started) < 0 || !slices.Equal(d.Argv, d.NextArgv) {
 		t.Errorf("%+v", d)
 	}
+	docker0, front := h.SubnetsOf(DefaultBridge), h.SubnetsOf("front")
+	if len(docker0) != 1 || !slices.Equal(front, []string{"10.88.1.0/24"}) || !slices.Equal(must(t, h, "plain").Proc.Subnets, docker0) ||
+		!slices.Contains(must(t, h, "nets").Proc.Subnets, front[0]) {
+		t.Errorf("networks %+v, plain is connected to %v, nets to %v", h.Networks, must(t, h, "plain").Proc.Subnets, must(t, h, "nets").Proc.Subnets)
+	}
 	file, ok := h.Files["/etc/docker/daemon.json"]
 	if !ok || !file.Exists || file.UID != 0 || file != d.Config || unixMode(file.Mode) != 0o644 || file.SHA256 == "" {
 		t.Errorf("%+v", file)

@@ -78,6 +78,7 @@ race: deps ## Run every test under the race detector
 bench: deps ## Measure planning and recreate against what the engine itself needs (docs/performance.md)
 	$(GO) test -run '^$$' -bench Plan -benchtime 15x -timeout 10m ./cmd/acceptance
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./remediate/docker/container
+	$(GO) test -run '^$$' -bench Watched -benchtime 1x -timeout 5m ./plan/evidence/trace
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for 30 s each

@@ -172,7 +172,7 @@ func text(b []byte) string {
 // bootTime is when the kernel's clock began, by the clock of now.
 func bootTime() (time.Time, error) {
 	var since unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &since); err != nil {
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &since); err != nil {
 		return time.Time{}, fmt.Errorf("cannot read the kernel's clock: %w", err)
 	}
 	return time.Now().Add(-time.Duration(since.Nano())), nil

@@ -91,7 +91,6 @@ func (e *emitter) checks(p places) asm.Instructions {
 	e.add(asm.JNE.Imm32(asm.R9, setpcap, "known"), asm.JNE.Imm32(asm.R0, capsetCall, "known"))
 	e.wanted()
 	e.here("known")
-	e.remember()
 	e.count()
 	return e.ins
 }
@@ -133,7 +132,6 @@ func (e *emitter) execs() asm.Instructions {
 	e.add(asm.RSh.Imm(asm.R0, int32(e.layout.secureBit)), asm.And.Imm(asm.R0, 1), asm.StoreMem(asm.RFP, field(gained), asm.R0, asm.Word))
 	e.read(asm.R9, asm.R9, e.layout.filename, asm.DWord)
 	e.text(field(file), pathSize, asm.R9)
-	e.remember()
 	e.count()
 	return e.ins
 }

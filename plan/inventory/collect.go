@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -210,27 +209,6 @@ func (c *collector) start(ctx context.Context) error {
 		return fmt.Errorf("cannot read the engine's version: %w", err)
 	}
 	return nil
-}
-
-// listed lists the containers. Of each only the id, the names and the image's id are needed.
-func (c *collector) listed(ctx context.Context) ([]container.Summary, error) {
-	w := newWire(c.reader)
-	defer w.close()
-	if raw, ok := w.get(ctx, "/containers/json?all=1"); ok {
-		var list []struct {
-			ID      string `json:"Id"`
-			Names   []string
-			ImageID string
-		}
-		if err := json.Unmarshal(raw, &list); err == nil {
-			out := make([]container.Summary, len(list))
-			for i, item := range list {
-				out[i] = container.Summary{ID: item.ID, Names: item.Names, ImageID: item.ImageID}
-			}
-			return out, nil
-		}
-	}
-	return c.reader.ContainerList(ctx, container.ListOptions{All: true})
 }
 
 // local reads the engine's process and files, if they are on this machine.

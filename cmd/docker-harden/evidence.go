@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
@@ -21,11 +22,21 @@ func isEvidence(data []byte) bool {
 }
 
 func readEvidence(name string) (*evidence.File, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the evidence: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the evidence: %w", err)
+	}
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("cannot read the evidence %s: it is not a regular file", name)
+	case info.Mode().Perm()&0o022 != 0: // limits are computed from it
+		return nil, fmt.Errorf("cannot trust the evidence %s: it is writable by group or others (mode %04o); learn again, or chmod 0600", name, info.Mode().Perm())
+	}
 	data, err := io.ReadAll(io.LimitReader(f, evidence.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the evidence %s: %w", name, err)
@@ -71,7 +82,7 @@ func (a *app) printEvidence(f *evidence.File, path string) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-13s %s\n", name, clean(fmt.Sprintf(format, args...)))
 	}
-	fmt.Fprintf(&b, "%s, watched %s in all, saved as %s\n", clean(f.Container.Name), units.HumanDuration(f.Time()), path)
+	fmt.Fprintf(&b, "%s, watched %s in all, saved as %s\n", clean(f.Container.Name), units.HumanDuration(f.Time()), clean(path))
 	for _, name := range f.Used() {
 		line(name, "%s", uses(f.Uses(name)))
 	}

@@ -187,8 +187,9 @@ func (a *app) exercise(ctx context.Context, command string) error {
 	return nil
 }
 
+// evidencePath is the file of a container: an engine that gives names with slashes does not choose the directory.
 func (a *app) evidencePath(c *cli.Context, name string) string {
-	return filepath.Join(c.String("out"), name+".evidence.json")
+	return filepath.Join(c.String("out"), strings.ReplaceAll(name, "/", "_")+".evidence.json")
 }
 
 // evidenceBefore reads what is to be added to, before any time is spent; nil where nothing is.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -128,5 +127,3 @@ func uses(list []evidence.Check) string {
 	}
 	return strings.Join(words, "; ")
 }
-
-func joinErrors(list []error) error { return errors.Join(list...) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -242,5 +243,5 @@ func (a *app) writeEvidence(c *cli.Context, w *learn.Watch, watched []*inventory
 			return err
 		}
 	}
-	return joinErrors(failed)
+	return errors.Join(failed...)
 }

@@ -9,16 +9,16 @@ import (
 
 // layout says where this kernel keeps what the programs read, in bytes from the start of a structure.
 type layout struct {
-	nsproxy, mntNS, inum             int16 // task_struct, nsproxy, mnt_namespace
-	cgroups, subsys, cgroup, node    int16 // task_struct, css_set (of the pids controller), cgroup_subsys_state, cgroup
-	id, name, parent                 int16 // kernfs_node
-	cred, realCred                   int16 // task_struct
-	uid, euid, permitted, effective  int16 // cred
-	filename, secureexec             int16 // linux_binprm
-	secureBit                        uint8 // of the byte at secureexec
-	number, second                   int16 // pt_regs: the system call, its second argument
-	first, third, fourth             int16 // pt_regs: arguments of a function of the kernel
-	hasTracepoint, hasExecTracepoint bool
+	nsproxy, mntNS, inum            int16 // task_struct, nsproxy, mnt_namespace
+	cgroups, subsys, cgroup, node   int16 // task_struct, css_set (of the pids controller), cgroup_subsys_state, cgroup
+	id, name, parent                int16 // kernfs_node
+	cred, realCred                  int16 // task_struct
+	uid, euid, permitted, effective int16 // cred
+	filename, secureexec            int16 // linux_binprm
+	secureBit                       uint8 // of the byte at secureexec
+	number, second                  int16 // pt_regs: the system call, its second argument
+	first, third, fourth            int16 // pt_regs: arguments of a function of the kernel
+	hasTracepoint                   bool
 }
 
 // readLayout finds all fields in the kernel's type information.
@@ -41,7 +41,7 @@ func readLayout(spec *btf.Spec) (*layout, error) {
 	l.secureexec, l.secureBit = f.bit("linux_binprm", "secureexec")
 	l.number, l.second = f.at("pt_regs", registers.number), f.at("pt_regs", registers.second)
 	l.first, l.third, l.fourth = f.at("pt_regs", registers.first), f.at("pt_regs", registers.third), f.at("pt_regs", registers.fourth)
-	l.hasTracepoint, l.hasExecTracepoint = f.has("btf_trace_cap_capable"), f.has("btf_trace_sched_process_exec")
+	l.hasTracepoint = f.has("btf_trace_cap_capable")
 	if f.err != nil {
 		return nil, fmt.Errorf("cannot find in the kernel's type information what is to be read: %w", f.err)
 	}

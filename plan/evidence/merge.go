@@ -44,38 +44,32 @@ func (f *File) end() (end Window) { return f.Windows[len(f.Windows)-1] }
 func (w Window) After(o Window) bool { return w.To.After(o.To) }
 
 func joined(a, b []Check) []Check {
-	var out []Check
-	at := make(map[Check]int)
-	for _, c := range slices.Concat(a, b) {
-		kind := c
-		kind.Times = Times{}
-		i, there := at[kind]
-		if !there {
-			at[kind] = len(out)
-			out = append(out, c)
-			continue
-		}
-		out[i].Times = out[i].and(c.Times)
-	}
+	out := once(slices.Concat(a, b), func(c *Check) *Times { return &c.Times })
 	SortChecks(out)
 	return out
 }
 
 func joinedExecs(a, b []Exec) []Exec {
-	var out []Exec
-	at := make(map[Exec]int)
-	for _, e := range slices.Concat(a, b) {
-		kind := e
-		kind.Times = Times{}
+	out := once(slices.Concat(a, b), func(e *Exec) *Times { return &e.Times })
+	SortExecs(out)
+	return out
+}
+
+// once puts the times of what is alike in everything else together.
+func once[T comparable](list []T, times func(*T) *Times) []T {
+	var out []T
+	at := make(map[T]int)
+	for _, one := range list {
+		kind := one
+		*times(&kind) = Times{}
 		i, there := at[kind]
 		if !there {
 			at[kind] = len(out)
-			out = append(out, e)
+			out = append(out, one)
 			continue
 		}
-		out[i].Times = out[i].and(e.Times)
+		*times(&out[i]) = times(&out[i]).and(*times(&one))
 	}
-	SortExecs(out)
 	return out
 }
 

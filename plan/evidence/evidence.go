@@ -46,7 +46,7 @@ type Window struct {
 	Reason string `json:"reason,omitempty"`
 	// Startup is true when the container was started in it.
 	Startup bool `json:"startup"`
-	// Lost is how much could not be counted for lack of room.
+	// Lost is how much could not be counted for lack of room, and how many programs could not be looked at.
 	Lost uint64 `json:"lost,omitempty"`
 }
 

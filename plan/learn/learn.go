@@ -48,9 +48,7 @@ func (w *Watch) Evidence(was *inventory.Container) (*evidence.File, error) {
 		f.Execs = append(f.Execs, evidence.Exec{Path: e.Path, UID: e.UID, EUID: e.EUID, Gained: e.Gained, Times: times(e.Seen)})
 	}
 	f.Execs = evidence.JoinedExecs(f.Execs)
-	if err := givenByFiles(f, is.Inspect.State.PID); err != nil {
-		return nil, fmt.Errorf("cannot learn of container %s: %w", was.Name, err)
-	}
+	givenByFiles(f, is.Inspect.State.PID)
 	for _, p := range is.Proc.All {
 		f.Processes = append(f.Processes, evidence.Process{Name: p.Name, UID: p.UID, Capabilities: p.CapEff|p.CapPrm|p.CapAmb != 0})
 	}
@@ -64,21 +62,25 @@ func (w *Watch) Evidence(was *inventory.Container) (*evidence.File, error) {
 }
 
 // givenByFiles adds the capabilities of executed files: without them in the container's set the kernel refuses to
-// execute such a file, and makes no check that could be counted.
-func givenByFiles(f *evidence.File, pid int) error {
+// execute such a file, and makes no check that could be counted. One that cannot be looked at (it was called by a
+// path from a folder that is not known, or the kernel refuses) counts as lost: it must not cost what was watched for a
+// day, nor be taken for a file without.
+func givenByFiles(f *evidence.File, pid int) {
 	for _, e := range f.Execs {
-		if !path.IsAbs(e.Path) {
-			continue // found through a folder that is not known; the next executions of it may be absolute
+		mask, err := uint64(0), errRelative
+		if path.IsAbs(e.Path) {
+			mask, err = inventory.FileCapabilities(pid, e.Path)
 		}
-		mask, err := inventory.FileCapabilities(pid, e.Path)
 		if err != nil {
-			return err
+			f.Windows[0].Lost++
+			continue
 		}
 		f.Checks = append(f.Checks, asked(evidence.Check{Call: "execve", Process: path.Base(e.Path), UID: e.UID, Times: e.Times}, mask)...)
 	}
 	f.Checks = evidence.Joined(f.Checks)
-	return nil
 }
+
+var errRelative = errors.New("its path begins in a folder that is not known")
 
 // startup reports whether the container was started while it was watched.
 func (w *Watch) startup(c *inventory.Container) bool {

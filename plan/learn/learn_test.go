@@ -121,8 +121,12 @@ func TestEvidence(t *testing.T) {
 	if got := f.Used(); len(got) != 1 || got[0] != "CHOWN" {
 		t.Errorf("used %q: those of another container are not its own", got)
 	}
-	if !f.Started() || !f.Watched() || len(f.Processes) != 2 || len(f.Gained()) != 1 || f.Memory.Samples != 3 || f.Pids.Most != 4 || !f.Writes.Partial {
+	if !f.Started() || f.Watched() || f.Windows[0].Lost != 1 || len(f.Processes) != 2 || len(f.Gained()) != 1 || f.Memory.Samples != 3 || f.Pids.Most != 4 || !f.Writes.Partial {
 		t.Errorf("%+v", f)
+	}
+	w.Counts.Execs = nil
+	if all, err := w.Evidence(&c); err != nil || !all.Watched() {
+		t.Errorf("without a program that could not be looked at: %v, watched %t", err, all.Watched())
 	}
 	if err := f.About(c.Inspect.Image, c.Work()); err != nil {
 		t.Errorf("it is not about what it was made of: %v", err)

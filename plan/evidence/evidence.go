@@ -16,6 +16,8 @@ type File struct {
 	Kernel    string    `json:"kernel"`
 	Container Container `json:"container"`
 	Windows   []Window  `json:"windows"` // one for each time that was looked, the oldest first
+	// Phases of all windows, the oldest first; none: nobody wrote them down.
+	Phases []Phase `json:"phases,omitempty"`
 	// Checks are capability checks of the container's own work that were granted, by capability and use.
 	Checks []Check `json:"checks"`
 	// Denied are checks that were refused: what the container works without today.
@@ -27,6 +29,10 @@ type File struct {
 	Memory    Memory    `json:"memory"`
 	Pids      Pids      `json:"pids"`
 	Writes    Writes    `json:"writes"`
+	// Listeners are those below port 1024: the others need no capability anywhere.
+	Listeners []Listener `json:"listeners,omitempty"`
+	Sysctls   Sysctls    `json:"sysctls,omitzero"`
+	Programs  Programs   `json:"programs,omitzero"`
 }
 
 // Container is what the evidence is about.
@@ -46,6 +52,16 @@ type Window struct {
 	Reason string `json:"reason,omitempty"`
 	// Startup is true when the container was started in it.
 	Startup bool `json:"startup"`
+	// Creates is how often it was made from its image in it, without the files of a container before it; Starts and
+	// Stops how often it was started, and ended itself when it was asked to. Older files do not say.
+	Creates int `json:"creates,omitempty"`
+	Starts  int `json:"starts,omitempty"`
+	Stops   int `json:"stops,omitempty"`
+	// SecondStart is true when a container that had ended itself was started again in it.
+	SecondStart bool `json:"second_start,omitempty"`
+	Rehearsed   bool `json:"rehearsed,omitempty"` // by learn --rehearse
+	// ChecksPassed is true when something that would have failed said that it worked: its health check, or an exercise.
+	ChecksPassed bool `json:"checks_passed,omitempty"`
 	// Lost is how much could not be counted for lack of room, and how many programs could not be looked at.
 	Lost uint64 `json:"lost,omitempty"`
 }
@@ -94,6 +110,12 @@ type Process struct {
 	Name         string `json:"name"`
 	UID          int    `json:"uid"`
 	Capabilities bool   `json:"capabilities"` // it has some
+	// What follows is not in older files.
+	Init       bool `json:"init,omitempty"` // it is the first process
+	Effective  Mask `json:"cap_eff,omitempty"`
+	Permitted  Mask `json:"cap_prm,omitempty"`
+	Bounding   Mask `json:"cap_bnd,omitempty"`
+	NoNewPrivs bool `json:"no_new_privs,omitempty"`
 }
 
 // Memory in bytes, the largest of every sample.
@@ -117,6 +139,8 @@ type Writes struct {
 	Files   int64    `json:"files"`
 	Partial bool     `json:"partial,omitempty"` // there are more
 	Problem string   `json:"problem,omitempty"`
+	// Dirs are the directories written in, each as high as everything below it was written; see [Dir].
+	Dirs []Dir `json:"dirs,omitempty"`
 }
 
 // Watched reports whether capability checks were counted in every window, and nothing was lost.

@@ -53,7 +53,7 @@ func (f *File) valid() error {
 	case slices.ContainsFunc(slices.Concat(f.Checks, f.Denied, f.Noise), func(c Check) bool { return c.Capability == "" || c.Count == 0 }):
 		return errors.New("it has a check of no capability, or one that was never made")
 	}
-	return nil
+	return f.validSeen()
 }
 
 // Encode writes a file for people to read as well.

@@ -13,10 +13,11 @@ func Merge(a, b *File) (*File, error) {
 	if a.Container.Digest != b.Container.Digest || a.Container.Image != b.Container.Image {
 		return nil, fmt.Errorf("evidence of %s and of %s cannot be put together: %w", a.Container.Name, b.Container.Name, ErrOther)
 	}
-	out := *a
+	newer := a
 	if b.end().After(a.end()) {
-		out = *b
+		newer = b
 	}
+	out := *newer
 	out.Windows = slices.Concat(a.Windows, b.Windows)
 	slices.SortStableFunc(out.Windows, func(x, y Window) int { return x.From.Compare(y.From) })
 	out.Windows = slices.Compact(out.Windows)
@@ -32,6 +33,7 @@ func Merge(a, b *File) (*File, error) {
 		OOMKills: max(a.Memory.OOMKills, b.Memory.OOMKills),
 	}
 	out.Pids = Pids{Most: max(a.Pids.Most, b.Pids.Most), Peak: max(a.Pids.Peak, b.Pids.Peak)}
+	mergeSeen(&out, a, b, newer)
 	return &out, nil
 }
 
@@ -97,7 +99,7 @@ func SortExecs(list []Exec) {
 func Kinds(list []Process) []Process {
 	out := slices.Clone(list)
 	slices.SortFunc(out, func(a, b Process) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID), strings.Compare(fmt.Sprint(a.Capabilities), fmt.Sprint(b.Capabilities)))
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID), strings.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 	})
 	return slices.Compact(out)
 }

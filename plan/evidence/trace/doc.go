@@ -6,8 +6,9 @@
 // both are gone when this process ends, however it ends.
 //
 // A check is counted where the kernel decides it: on the tracepoint cap_capable (newer kernels), else when the
-// function of that name returns, else when it begins. Start takes the first that this kernel allows, and says of
-// each why it cannot be used where none can.
+// function of that name returns, else when it begins; these two have one more program for what capset is asked for,
+// of which they see nothing. Start takes the first that this kernel allows, and says of each why it cannot be used
+// where none can.
 //
 // What is counted is raw: that a check was granted does not mean that the container needs it. See package evidence.
 package trace

@@ -17,7 +17,7 @@ type layout struct {
 	filename, secureexec            int16 // linux_binprm
 	secureBit                       uint8 // of the byte at secureexec
 	number, second                  int16 // pt_regs: the system call, its second argument
-	first, third, fourth            int16 // pt_regs: arguments of a function of the kernel
+	first, third, fourth, fifth     int16 // pt_regs: arguments of a function of the kernel
 	hasTracepoint                   bool
 }
 
@@ -41,6 +41,7 @@ func readLayout(spec *btf.Spec) (*layout, error) {
 	l.secureexec, l.secureBit = f.bit("linux_binprm", "secureexec")
 	l.number, l.second = f.at("pt_regs", registers.number), f.at("pt_regs", registers.second)
 	l.first, l.third, l.fourth = f.at("pt_regs", registers.first), f.at("pt_regs", registers.third), f.at("pt_regs", registers.fourth)
+	l.fifth = f.at("pt_regs", registers.fifth)
 	l.hasTracepoint = f.has("btf_trace_cap_capable")
 	if f.err != nil {
 		return nil, fmt.Errorf("cannot find in the kernel's type information what is to be read: %w", f.err)

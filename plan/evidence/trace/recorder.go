@@ -42,7 +42,10 @@ func firstLine(err error) string {
 
 // Start loads the programs and attaches them. It needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) in the first user
 // namespace, and a kernel from 5.15 on with type information (/sys/kernel/btf/vmlinux); else *UnsupportedError.
-func Start() (_ *Recorder, err error) {
+func Start() (*Recorder, error) { return start("") }
+
+// start takes one hook only, by its name, where one is given.
+func start(only string) (_ *Recorder, err error) {
 	if os.Geteuid() != 0 {
 		return nil, &UnsupportedError{Reasons: []error{errors.New("it needs root")}}
 	}
@@ -69,7 +72,7 @@ func Start() (_ *Recorder, err error) {
 	if err := r.makeMaps(); err != nil {
 		return nil, &UnsupportedError{Reasons: []error{err}}
 	}
-	if err := r.attachChecks(l, host); err != nil {
+	if err := r.attachChecks(l, host, only); err != nil {
 		return nil, err
 	}
 	return r, r.attachExecs(l, host)
@@ -113,9 +116,12 @@ func (r *Recorder) emitter(l *layout, host uint32, direct bool, counts string) *
 	return &emitter{layout: l, host: host, direct: direct, counts: r.maps[counts].FD(), names: r.maps[namesMap].FD(), lost: r.maps[lostMap].FD()}
 }
 
-func (r *Recorder) attachChecks(l *layout, host uint32) error {
+func (r *Recorder) attachChecks(l *layout, host uint32, only string) error {
 	var reasons []error
 	for _, h := range hooks(l) {
+		if only != "" && h.name != only {
+			continue
+		}
 		if h.name == "tp_btf/"+checked && !l.hasTracepoint {
 			reasons = append(reasons, fmt.Errorf("%s: the kernel has no such tracepoint", h.name))
 			continue
@@ -124,6 +130,12 @@ func (r *Recorder) attachChecks(l *layout, host uint32) error {
 		if err := r.attach(h.spec(ins), h.attach); err != nil {
 			reasons = append(reasons, fmt.Errorf("%s: %w", h.name, err))
 			continue
+		}
+		if d := h.demand; d != nil {
+			ins := r.emitter(l, host, h.direct, checksMap).capset(d)
+			if err := r.attach(d.spec(ins), d.attach); err != nil {
+				return &UnsupportedError{Reasons: append(reasons, fmt.Errorf("%s, for what capset is asked: %w", h.name, err))}
+			}
 		}
 		r.hook = h.name
 		return nil

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -70,6 +71,28 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// together fails unless every jump of a program has one place to go to and its stack is within the kernel's bounds.
+func together(t *testing.T, name string, e *emitter, ins asm.Instructions) {
+	t.Helper()
+	var labels []string
+	for _, i := range ins {
+		if label := i.Symbol(); label != "" {
+			if slices.Contains(labels, label) {
+				t.Errorf("%s: %s is there twice", name, label)
+			}
+			labels = append(labels, label)
+		}
+	}
+	for _, i := range ins {
+		if to := i.Reference(); to != "" && !slices.Contains(labels, to) {
+			t.Errorf("%s: nothing is labelled %s", name, to)
+		}
+	}
+	if e.label != "" || e.list() < -512 {
+		t.Errorf("%s: a label of nothing, or %d bytes of stack", name, -e.list())
+	}
+}
+
 // The programs of every hook are put together, labels and all, whether this kernel would take them or not.
 func TestPrograms(t *testing.T) {
 	spec, err := btf.LoadKernelSpec()
@@ -82,23 +105,10 @@ func TestPrograms(t *testing.T) {
 	}
 	for _, h := range hooks(l) {
 		e := &emitter{layout: l, direct: h.direct, counts: 3, names: 4, lost: 5}
-		ins := e.checks(h.places)
-		var labels []string
-		for _, i := range ins {
-			if name := i.Symbol(); name != "" {
-				if slices.Contains(labels, name) {
-					t.Errorf("%s: %s is there twice", h.name, name)
-				}
-				labels = append(labels, name)
-			}
-		}
-		for _, i := range ins {
-			if to := i.Reference(); to != "" && !slices.Contains(labels, to) {
-				t.Errorf("%s: nothing is labelled %s", h.name, to)
-			}
-		}
-		if e.label != "" || e.list() < -512 {
-			t.Errorf("%s: a label of nothing, or %d bytes of stack", h.name, -e.list())
+		together(t, h.name, e, e.checks(h.places))
+		if h.demand != nil {
+			e := &emitter{layout: l, direct: h.direct, counts: 3, names: 4, lost: 5}
+			together(t, h.name+", capset", e, e.capset(h.demand))
 		}
 	}
 	if e := (&emitter{layout: l, key: execKey}); e.list() < -512 {
@@ -106,10 +116,14 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// hookVariable names the hook that has to be used, for kernels that have several.
+const hookVariable = "TRACE_TEST_HOOK"
+
 // One check and one execution outside of this mount namespace are counted with what they were, and nothing is left
 // behind by Close.
 func TestCounts(t *testing.T) {
-	r, err := Start()
+	wanted := os.Getenv(hookVariable)
+	r, err := start(wanted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +136,19 @@ func TestCounts(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "unshare", "-m", "chown", "1000", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	if out, err := exec.CommandContext(t.Context(), "unshare", "-m", "setpriv", "--inh-caps", "-all", "true").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	counts, err := r.Counts()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const chown, fchownat = 0, 260
+	if !slices.ContainsFunc(counts.Checks, func(c Check) bool {
+		return c.Capability == setpcap && c.Call == capsetCall && c.Comm == "setpriv" && !c.Denied && c.Wanted&1 != 0
+	}) {
+		t.Errorf("what setpriv asks capset for is not among %+v", counts.Checks)
+	}
 	if !slices.ContainsFunc(counts.Checks, func(c Check) bool {
 		return c.Capability == chown && c.Call == fchownat && c.Comm == "chown" && !c.Denied && c.EUID == 0 &&
 			c.First.After(began.Add(-time.Second)) && !c.Last.After(time.Now().Add(time.Second))
@@ -136,7 +158,7 @@ func TestCounts(t *testing.T) {
 	if !slices.ContainsFunc(counts.Execs, func(e Exec) bool { return strings.HasSuffix(e.Path, "/chown") && e.Count == 1 && !e.Gained }) {
 		t.Errorf("chown is not among %+v", counts.Execs)
 	}
-	if counts.Lost != 0 || !strings.HasSuffix(r.Hook(), "cap_capable") {
+	if counts.Lost != 0 || !strings.HasSuffix(r.Hook(), "cap_capable") || wanted != "" && r.Hook() != wanted {
 		t.Errorf("lost %d at %s", counts.Lost, r.Hook())
 	}
 	if err := r.Close(); err != nil {

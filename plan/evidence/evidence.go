@@ -139,8 +139,10 @@ type Writes struct {
 	Files   int64    `json:"files"`
 	Partial bool     `json:"partial,omitempty"` // there are more
 	Problem string   `json:"problem,omitempty"`
-	// Dirs are the directories written in, each as high as everything below it was written; see [Dir].
-	Dirs []Dir `json:"dirs,omitempty"`
+	// Dirs are the directories that have to be writable; see [Dir]. Older files have none.
+	Dirs        []Dir  `json:"dirs,omitempty"`
+	DirsPartial bool   `json:"dirs_partial,omitempty"` // there are more
+	DirsProblem string `json:"dirs_problem,omitempty"` // why they are not known
 }
 
 // Watched reports whether capability checks were counted in every window, and nothing was lost.

@@ -75,7 +75,8 @@ type Program struct {
 	Gives  Mask   `json:"gives,omitempty"` // capabilities
 }
 
-// Dir is a directory in which files were written, as it stands in the writable layer.
+// Dir is a directory of the image in which something was written, or the topmost that the container made itself below
+// /, as it stands in the writable layer.
 type Dir struct {
 	Path  string `json:"path"`
 	Files int64  `json:"files"` // in it and below, as far as they were counted
@@ -143,6 +144,8 @@ func mergeWrites(newer, older Writes) Writes {
 	out.Files = max(newer.Files, older.Files, int64(len(out.Paths)))
 	out.Partial = newer.Partial || older.Partial
 	out.Problem = cmp.Or(newer.Problem, older.Problem)
+	out.DirsPartial = newer.DirsPartial || older.DirsPartial
+	out.DirsProblem = cmp.Or(newer.DirsProblem, older.DirsProblem)
 	out.Dirs = slices.Concat(newer.Dirs, older.Dirs)
 	slices.SortStableFunc(out.Dirs, func(x, y Dir) int { return strings.Compare(x.Path, y.Path) })
 	out.Dirs = slices.CompactFunc(out.Dirs, func(x, y Dir) bool { return x.Path == y.Path }) // the first is the newer one's

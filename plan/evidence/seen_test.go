@@ -15,8 +15,10 @@ func whole() *File {
 		Creates: 1, Starts: 2, Stops: 1, SecondStart: true, Rehearsed: true, ChecksPassed: true,
 	}
 	f.Phases = []Phase{
-		{PhaseCreate, noon, noon.Add(time.Second)}, {PhaseStart, noon.Add(time.Second), noon.Add(3 * time.Second)},
-		{PhaseRun, noon.Add(3 * time.Second), noon.Add(time.Minute)}, {PhaseStop, noon.Add(time.Minute), noon.Add(61 * time.Second)},
+		{PhaseCreate, noon, noon.Add(time.Second)},
+		{PhaseStart, noon.Add(time.Second), noon.Add(3 * time.Second)},
+		{PhaseRun, noon.Add(3 * time.Second), noon.Add(time.Minute)},
+		{PhaseStop, noon.Add(time.Minute), noon.Add(61 * time.Second)},
 		{PhaseSecondStart, noon.Add(62 * time.Second), noon.Add(63 * time.Second)},
 	}
 	f.Processes = []Process{{Name: "serve", UID: 1000, Init: true, Effective: MaskOf(0), Permitted: MaskOf(0), Bounding: MaskOf(0x3fb)}}

@@ -33,6 +33,7 @@ type layerWalk struct {
 	above map[string]bool // directories that exist because of a path below them
 	seen  int
 	layer Layer
+	each  func(name string, isDir bool) // told of every path that counts; nil: nobody is
 }
 
 // upperDir is the host path of a container's overlay upper directory.
@@ -53,7 +54,15 @@ func upperDir(c *Container, r hostRoot) (string, error) {
 }
 
 // readLayer lists a container's writable layer. It follows no link and reads no file.
-func readLayer(c *Container, r hostRoot) (*Layer, error) {
+func readLayer(c *Container, r hostRoot) (*Layer, error) { return walkLayer(c, r, nil) }
+
+// eachWritten tells of every path of a container's writable layer that counts, and whether there was too much.
+func eachWritten(c *Container, r hostRoot, each func(name string, isDir bool)) (partial bool, err error) {
+	l, err := walkLayer(c, r, each)
+	return err == nil && l.Truncated, err
+}
+
+func walkLayer(c *Container, r hostRoot, each func(name string, isDir bool)) (*Layer, error) {
 	upper, err := upperDir(c, r)
 	if err != nil {
 		return nil, err
@@ -72,7 +81,17 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
 	}
 	defer dir.Close()
-	w := &layerWalk{dir: dir, skip: map[string]bool{}, above: map[string]bool{"/": true}}
+	w := &layerWalk{dir: dir, skip: map[string]bool{}, above: map[string]bool{"/": true}, each: each}
+	w.exceptFor(c)
+	if _, err := w.walk("/"); err != nil {
+		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
+	}
+	slices.Sort(w.layer.Paths)
+	return &w.layer, nil
+}
+
+// exceptFor leaves out what is not the container's own.
+func (w *layerWalk) exceptFor(c *Container) {
 	for _, name := range engineMade {
 		w.exclude(name)
 	}
@@ -86,11 +105,6 @@ func readLayer(c *Container, r hostRoot) (*Layer, error) {
 		// The engine makes the working directory where the image has none.
 		w.exempt(dir)
 	}
-	if _, err := w.walk("/"); err != nil {
-		return nil, fmt.Errorf("cannot list the writable layer: %w", explain(err))
-	}
-	slices.Sort(w.layer.Paths)
-	return &w.layer, nil
 }
 
 // emptyDir reports whether a directory surely is empty.
@@ -193,6 +207,9 @@ func (w *layerWalk) list(dir string) ([]layerEntry, error) {
 
 // count adds one path.
 func (w *layerWalk) count(name string, entry layerEntry) {
+	if w.each != nil {
+		w.each(name, entry.dir)
+	}
 	w.layer.Files++
 	w.layer.Bytes += entry.size
 	if len(w.layer.Paths) < maxLayerPaths {

@@ -49,16 +49,26 @@ func (w *Watch) Evidence(was *inventory.Container) (*evidence.File, error) {
 	}
 	f.Execs = evidence.JoinedExecs(f.Execs)
 	givenByFiles(f, is.Inspect.State.PID)
-	for _, p := range is.Proc.All {
-		f.Processes = append(f.Processes, evidence.Process{Name: p.Name, UID: p.UID, Capabilities: p.CapEff|p.CapPrm|p.CapAmb != 0})
-	}
-	f.Processes = evidence.Kinds(f.Processes)
+	f.Processes = processes(is.Proc)
 	if u := is.Usage; u != nil {
 		f.Memory = evidence.Memory{Samples: u.Samples, WorkingSet: u.WorkingSet, Unreclaimable: u.Unreclaimable, Peak: u.Peak, OOMKills: u.OOMKills}
 		f.Pids = evidence.Pids{Most: u.Pids, Peak: u.PidsPeak}
 	}
 	f.Writes = writes(is)
+	f.Listeners, f.Sysctls, f.Programs = is.Listeners(), is.NetworkSettings(), is.Programs()
 	return f, nil
+}
+
+// processes are the kinds of processes that run now.
+func processes(proc *inventory.Proc) []evidence.Process {
+	var out []evidence.Process
+	for _, p := range proc.All {
+		out = append(out, evidence.Process{
+			Name: p.Name, UID: p.UID, Capabilities: p.CapEff|p.CapPrm|p.CapAmb != 0, Init: p.PID == proc.Init.PID, NoNewPrivs: p.NoNewPrivs,
+			Effective: evidence.MaskOf(p.CapEff), Permitted: evidence.MaskOf(p.CapPrm), Bounding: evidence.MaskOf(p.CapBnd),
+		})
+	}
+	return evidence.Kinds(out)
 }
 
 // givenByFiles adds the capabilities of executed files: without them in the container's set the kernel refuses to
@@ -102,7 +112,12 @@ func writes(c *inventory.Container) evidence.Writes {
 	if c.Layer == nil {
 		return evidence.Writes{Problem: c.LayerProblem}
 	}
-	return evidence.Writes{Paths: c.Layer.Paths, Files: c.Layer.Files, Partial: c.Layer.Truncated || int64(len(c.Layer.Paths)) < c.Layer.Files}
+	out := evidence.Writes{Paths: c.Layer.Paths, Files: c.Layer.Files, Partial: c.Layer.Truncated || int64(len(c.Layer.Paths)) < c.Layer.Files}
+	var err error
+	if out.Dirs, out.DirsPartial, err = c.WrittenDirs(); err != nil {
+		out.DirsProblem = err.Error()
+	}
+	return out
 }
 
 // Unwatched is in a few words why capability checks cannot be counted here.

@@ -100,7 +100,7 @@ func TestEvidence(t *testing.T) {
 	from := time.Now().Add(-time.Minute)
 	c := inventory.Container{
 		ID: "c1", Name: "web", Raw: []byte(`{"Config":{"Cmd":["serve"],"Env":["TOKEN=secret"]}}`),
-		Proc:  &inventory.Proc{All: []inventory.Process{{Name: "nginx", CapEff: 1}, {Name: "nginx", UID: 33}, {Name: "nginx", UID: 33}}},
+		Proc:  &inventory.Proc{Init: inventory.Process{PID: -1}, All: []inventory.Process{{PID: -1, Name: "nginx", CapEff: 1, CapBnd: 3}, {Name: "nginx", UID: 33}, {Name: "nginx", UID: 33, NoNewPrivs: true}}},
 		Usage: &inventory.Usage{Samples: 3, WorkingSet: 10, Pids: 4}, Layer: &inventory.Layer{Files: 2, Paths: []string{"/a"}},
 	}
 	c.Inspect.State.Running, c.Inspect.State.StartedAt = true, from.Add(time.Second).Format(time.RFC3339Nano)
@@ -121,8 +121,14 @@ func TestEvidence(t *testing.T) {
 	if got := f.Used(); len(got) != 1 || got[0] != "CHOWN" {
 		t.Errorf("used %q: those of another container are not its own", got)
 	}
-	if !f.Started() || f.Watched() || f.Windows[0].Lost != 1 || len(f.Processes) != 2 || len(f.Gained()) != 1 || f.Memory.Samples != 3 || f.Pids.Most != 4 || !f.Writes.Partial {
+	if !f.Started() || f.Watched() || f.Windows[0].Lost != 1 || len(f.Processes) != 3 || len(f.Gained()) != 1 || f.Memory.Samples != 3 || f.Pids.Most != 4 || !f.Writes.Partial {
 		t.Errorf("%+v", f)
+	}
+	if p := f.Processes[0]; !p.Init || p.Effective != evidence.MaskOf(1) || p.Bounding != evidence.MaskOf(3) || f.Processes[1].Init || f.Unprivileged() == "" {
+		t.Errorf("processes %+v", f.Processes)
+	}
+	if !f.Programs.Looked || f.Programs.Problem == "" || f.Writes.DirsProblem == "" {
+		t.Errorf("of a process that is not there: %+v, %+v", f.Programs, f.Writes)
 	}
 	w.Counts.Execs = nil
 	if all, err := w.Evidence(&c); err != nil || !all.Watched() {

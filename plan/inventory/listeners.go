@@ -1,0 +1,153 @@
+package inventory
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"docker-harden/plan/evidence"
+)
+
+const (
+	firstFreePort = 1024  // the kernel's own ip_unprivileged_port_start
+	maxSockets    = 4096  // of one process
+	maxListeners  = 10000 // lines looked at
+)
+
+// Listeners are the ports below 1024 on which processes of a running container of this machine wait.
+func (c *Container) Listeners() []evidence.Listener { return hostRoot("").listeners(c) }
+
+func (r hostRoot) listeners(c *Container) []evidence.Listener {
+	if c.Proc == nil {
+		return nil
+	}
+	holders := make(map[string]string)
+	for _, p := range c.Proc.All {
+		for _, inode := range r.sockets(p.PID) {
+			holders[inode] = p.Name
+		}
+	}
+	var out []evidence.Listener
+	for _, protocol := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		table, err := r.readProcFile("/proc", fmt.Sprint(c.Proc.Init.PID), "net", protocol)
+		if err != nil {
+			continue // a kernel without IPv6
+		}
+		for _, s := range waiting(string(table), protocol) {
+			name, its := holders[s.inode]
+			if port := int(s.at.Port()); its && port > 0 && port < firstFreePort {
+				out = append(out, evidence.Listener{Protocol: protocol, Address: s.at.Addr().String(), Port: port, Process: name})
+			}
+		}
+	}
+	return evidence.Ports(out)
+}
+
+// sockets are the inodes of the sockets that a process has open.
+func (r hostRoot) sockets(pid int) []string {
+	dir, err := os.Open(r.proc(pid, "fd"))
+	if err != nil {
+		return nil // it has ended
+	}
+	defer dir.Close() //nolint:errcheck // read only
+	names, _ := dir.Readdirnames(maxSockets)
+	var out []string
+	for _, name := range names {
+		link, err := os.Readlink(r.proc(pid, "fd", name))
+		if inode, is := strings.CutPrefix(link, "socket:["); err == nil && is {
+			out = append(out, strings.TrimSuffix(inode, "]"))
+		}
+	}
+	return out
+}
+
+// socket is one line of the kernel's tables of sockets.
+type socket struct {
+	at    netip.AddrPort
+	inode string
+}
+
+// waiting are the sockets of a table that wait for whoever comes.
+func waiting(table, protocol string) []socket {
+	const local, state, inode, columns = 1, 3, 9, 10
+	wanted := "0A" // TCP_LISTEN
+	if strings.HasPrefix(protocol, "udp") {
+		wanted = "07" // TCP_CLOSE, which is a socket that is connected to nobody
+	}
+	var out []socket
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < columns || f[state] != wanted || len(out) >= maxListeners {
+			continue
+		}
+		if at, ok := socketAddr(f[local]); ok {
+			out = append(out, socket{at: at, inode: f[inode]})
+		}
+	}
+	return out
+}
+
+// socketAddr reads an address of such a table: words of four bytes in this machine's order, and the port.
+func socketAddr(text string) (netip.AddrPort, bool) {
+	const word, base, bits = 4, 16, 16
+	host, number, ok := strings.Cut(text, ":")
+	raw, err := hex.DecodeString(host)
+	port, err2 := strconv.ParseUint(number, base, bits)
+	if !ok || err != nil || err2 != nil || len(raw)%word != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(raw); i += word {
+		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+	}
+	addr, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(addr, uint16(port)), ok
+}
+
+// NetworkSettings are the settings of the kernel in a running container's own network. What could not be read stays
+// empty.
+func (c *Container) NetworkSettings() evidence.Sysctls {
+	if c.Proc == nil {
+		return evidence.Sysctls{}
+	}
+	done := make(chan evidence.Sysctls)
+	go func() {
+		// The kernel shows a process the settings of its own network. A thread that has entered another one is given up
+		// with the goroutine: nothing else may run on it.
+		runtime.LockOSThread()
+		done <- hostRoot("").inNetwork(c.Proc.Init.PID)
+	}()
+	return <-done
+}
+
+// inNetwork enters the network of a process with this thread for good.
+func (r hostRoot) inNetwork(pid int) evidence.Sysctls {
+	fd, err := unix.Open(r.proc(pid, "ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return evidence.Sysctls{}
+	}
+	defer unix.Close(fd)
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		return evidence.Sysctls{}
+	}
+	return r.networkSettings()
+}
+
+func (r hostRoot) networkSettings() evidence.Sysctls {
+	var out evidence.Sysctls
+	if data, err := r.readProcFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err == nil {
+		if port, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
+			out.UnprivilegedPortStart = &port
+		}
+	}
+	if data, err := r.readProcFile("/proc/sys/net/ipv4/ping_group_range"); err == nil {
+		out.PingGroupRange = strings.Join(strings.Fields(string(data)), " ")
+	}
+	return out
+}

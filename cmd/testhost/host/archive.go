@@ -9,11 +9,15 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
 
 const redisID = 101
+
+// capabilityRecord is where an archive has the file capabilities of an entry.
+const capabilityRecord = "SCHILY.xattr.security.capability"
 
 const passwdFile = `root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/bin/false
@@ -63,7 +67,7 @@ func (a *archive) image(ctx context.Context, i Image) error {
 		return err
 	}
 	if len(i.Packages) > 0 {
-		if err := a.packages(ctx, i.Packages); err != nil {
+		if err := a.packages(ctx, i); err != nil {
 			return err
 		}
 	}
@@ -104,7 +108,7 @@ func (a *archive) files(list []File) error {
 			h.Typeflag, h.Size = tar.TypeDir, 0
 		}
 		if len(f.Capability) > 0 {
-			h.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": string(f.Capability)}
+			h.PAXRecords = map[string]string{capabilityRecord: string(f.Capability)}
 		}
 		if err := a.add(h, bytes.NewReader(content)); err != nil {
 			return err
@@ -151,8 +155,8 @@ func (a *archive) links() error {
 }
 
 // packages copies the unpacked packages, without what no container reads.
-func (a *archive) packages(ctx context.Context, names []string) error {
-	cmd := unpack(ctx, names)
+func (a *archive) packages(ctx context.Context, i Image) error {
+	cmd := unpack(ctx, i.Packages)
 	stderr := &bytes.Buffer{}
 	cmd.Stderr = stderr
 	out, err := cmd.StdoutPipe()
@@ -162,10 +166,10 @@ func (a *archive) packages(ctx context.Context, names []string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot unpack Debian packages (%s): %w", AptCommand(Missing(true)), err)
 	}
-	copied := a.copyFrom(tar.NewReader(out))
+	copied := a.copyFrom(tar.NewReader(out), i)
 	_, drained := io.Copy(io.Discard, out)
 	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("cannot unpack Debian packages %v: %w: %s", names, err, lastLines(stderr.String(), 5))
+		return fmt.Errorf("cannot unpack Debian packages %v: %w: %s", i.Packages, err, lastLines(stderr.String(), 5))
 	}
 	return errors.Join(copied, drained)
 }
@@ -175,7 +179,7 @@ func lastLines(text string, n int) string {
 	return strings.Join(all[max(0, len(all)-n):], " | ")
 }
 
-func (a *archive) copyFrom(r *tar.Reader) error {
+func (a *archive) copyFrom(r *tar.Reader, i Image) error {
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -184,8 +188,13 @@ func (a *archive) copyFrom(r *tar.Reader) error {
 		if err != nil {
 			return fmt.Errorf("cannot read unpacked packages: %w", err)
 		}
-		if unwanted(path.Clean(h.Name)) {
+		name := path.Clean(h.Name)
+		without := append(i.Without, notInContainers...)
+		if below(name, without) || h.Typeflag == tar.TypeLink && below(path.Clean(h.Linkname), without) {
 			continue
+		}
+		if slices.Contains(i.Capable, name) {
+			h.PAXRecords = map[string]string{capabilityRecord: capNetRaw}
 		}
 		h.Format = tar.FormatPAX
 		h.AccessTime, h.ChangeTime = time.Time{}, time.Time{}
@@ -195,15 +204,13 @@ func (a *archive) copyFrom(r *tar.Reader) error {
 	}
 }
 
-// unwanted tells files of packages that a container does not need.
-func unwanted(name string) bool {
-	for _, dir := range []string{
-		"dev", "proc", "sys", "var/lib/apt", "var/lib/dpkg", "var/cache", "usr/share/doc", "usr/share/man",
-		"usr/share/locale", "usr/share/i18n", "usr/share/zoneinfo", "usr/share/perl", "usr/share/info", "etc/apt", "etc/resolv.conf",
-	} {
-		if name == dir || strings.HasPrefix(name, dir+"/") {
-			return true
-		}
-	}
-	return false
+// notInContainers are files of packages that no container reads.
+var notInContainers = []string{
+	"dev", "proc", "sys", "var/lib/apt", "var/lib/dpkg", "var/cache", "usr/share/doc", "usr/share/man",
+	"usr/share/locale", "usr/share/i18n", "usr/share/zoneinfo", "usr/share/perl", "usr/share/info", "etc/apt", "etc/resolv.conf",
+}
+
+// below tells whether a path is one of these or lies in one.
+func below(name string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
 }

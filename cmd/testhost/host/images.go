@@ -17,6 +17,8 @@ type Image struct {
 	Name     string
 	About    string   // one line: what tests use it for
 	Packages []string // unpacked without running their install scripts
+	Without  []string `json:",omitempty"` // files and folders of the packages that are left out
+	Capable  []string `json:",omitempty"` // programs of the packages that get the file capability NET_RAW
 	Files    []File   // added afterwards, replacing what is there
 	Changes  []string // Dockerfile instructions: CMD, USER, VOLUME …
 }

@@ -1,5 +1,7 @@
 package host
 
+import "slices"
+
 // capNetRaw is the file attribute "cap_net_raw+ep": revision 2, effective, bit 13.
 const capNetRaw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
@@ -51,8 +53,8 @@ const pauseCommand = `CMD ["sh","-c","` + pauseScript + `"]`
 
 // Images lists the recipes of all sample images.
 func Images() []Image {
-	return append(smallImages(),
-		Image{
+	return slices.Concat(smallImages(), services(), []Image{
+		{
 			Name: "nginx", About: "web server: master as root, worker as www-data, port 80",
 			Packages: []string{"nginx-light"},
 			Files: []File{
@@ -62,7 +64,7 @@ func Images() []Image {
 			},
 			Changes: []string{`CMD ["nginx","-g","daemon off; error_log /dev/stderr;"]`, "EXPOSE 80"},
 		},
-		Image{
+		{
 			Name: "redis", About: "database: the entry script reads REDIS_ADMIN_PASSWORD_FILE, gives its data to redis and becomes that user",
 			Packages: []string{"redis-server", "gosu"},
 			Files: []File{
@@ -75,7 +77,7 @@ func Images() []Image {
 				"WORKDIR /data", "VOLUME /data", "EXPOSE 6379",
 			},
 		},
-	)
+	})
 }
 
 // smallImages are those made of busybox alone: built in an instant.

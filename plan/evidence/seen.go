@@ -80,6 +80,7 @@ type Program struct {
 type Dir struct {
 	Path  string `json:"path"`
 	Files int64  `json:"files"` // in it and below, as far as they were counted
+	Bytes int64  `json:"bytes"` // in these
 	UID   int    `json:"uid"`
 	GID   int    `json:"gid"`
 	Mode  uint32 `json:"mode"` // permissions with setuid, setgid and sticky, in decimal
@@ -186,7 +187,7 @@ func (f *File) validSeen() error {
 		}
 	}
 	for _, d := range f.Writes.Dirs {
-		if !strings.HasPrefix(d.Path, "/") || !slices.Contains([]string{"", ImageAbsent, ImageEmpty, ImageContent}, d.Image) || d.UID < 0 || d.GID < 0 || d.Mode > 0o7777 {
+		if !strings.HasPrefix(d.Path, "/") || !slices.Contains([]string{"", ImageAbsent, ImageEmpty, ImageContent}, d.Image) || d.UID < 0 || d.GID < 0 || d.Files < 0 || d.Bytes < 0 || d.Mode > 0o7777 {
 			return fmt.Errorf("it has a written directory %q that cannot be one", d.Path)
 		}
 	}

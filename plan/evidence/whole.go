@@ -2,16 +2,23 @@ package evidence
 
 import "slices"
 
-// Gaps are what was not seen that has to be before something is taken away because it was not seen in use. None:
+// Gaps are what was not seen that has to be before a capability is taken away because it was not seen in use. None:
 // everything was.
 func (f *File) Gaps() []string {
+	if !f.Watched() {
+		return append([]string{"every capability check of the time that it was watched"}, f.LifeGaps()...)
+	}
+	return f.LifeGaps()
+}
+
+// LifeGaps are the parts of its life that were not seen.
+func (f *File) LifeGaps() []string {
 	var out []string
 	need := func(seen bool, what string) {
 		if !seen {
 			out = append(out, what)
 		}
 	}
-	need(f.Watched(), "every capability check of the time that it was watched")
 	need(f.Started(), "a start")
 	need(f.any(func(w Window) bool { return w.Stops > 0 }), "an end that it came to itself when it was stopped")
 	need(f.any(func(w Window) bool { return w.SecondStart }), "a second start after that")
@@ -35,6 +42,14 @@ func (f *File) Starts() int {
 		}
 	}
 	return n
+}
+
+// Lives counts the parts of its life that were seen: how often it was made, started and stopped.
+func (f *File) Lives() (creates, starts, stops int) {
+	for _, w := range f.Windows {
+		creates, stops = creates+w.Creates, stops+w.Stops
+	}
+	return creates, f.Starts(), stops
 }
 
 // Unprivileged says why it may be that a process uses a capability, from what was seen of the processes and programs

@@ -31,6 +31,12 @@ func (w Work) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// ID is the beginning of the digest: what an answer that was learnt is remembered with.
+func (w Work) ID() string {
+	const digits = 16
+	return w.Digest()[:digits]
+}
+
 func sorted(list []string) []string {
 	out := slices.Clone(list)
 	slices.Sort(out)

@@ -33,7 +33,7 @@ type layerWalk struct {
 	above map[string]bool // directories that exist because of a path below them
 	seen  int
 	layer Layer
-	each  func(name string, isDir bool) // told of every path that counts; nil: nobody is
+	each  func(name string, entry layerEntry) // told of every path that counts; nil: nobody is
 }
 
 // upperDir is the host path of a container's overlay upper directory.
@@ -57,12 +57,12 @@ func upperDir(c *Container, r hostRoot) (string, error) {
 func readLayer(c *Container, r hostRoot) (*Layer, error) { return walkLayer(c, r, nil) }
 
 // eachWritten tells of every path of a container's writable layer that counts, and whether there was too much.
-func eachWritten(c *Container, r hostRoot, each func(name string, isDir bool)) (partial bool, err error) {
+func eachWritten(c *Container, r hostRoot, each func(name string, entry layerEntry)) (partial bool, err error) {
 	l, err := walkLayer(c, r, each)
 	return err == nil && l.Truncated, err
 }
 
-func walkLayer(c *Container, r hostRoot, each func(name string, isDir bool)) (*Layer, error) {
+func walkLayer(c *Container, r hostRoot, each func(name string, entry layerEntry)) (*Layer, error) {
 	upper, err := upperDir(c, r)
 	if err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (w *layerWalk) list(dir string) ([]layerEntry, error) {
 // count adds one path.
 func (w *layerWalk) count(name string, entry layerEntry) {
 	if w.each != nil {
-		w.each(name, entry.dir)
+		w.each(name, entry)
 	}
 	w.layer.Files++
 	w.layer.Bytes += entry.size

@@ -1,12 +1,16 @@
 package inventory
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"docker-harden/plan/evidence"
 )
+
+// anonymous is the name that the engine gives a volume.
+var anonymous = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Work is what decides how a container works: what evidence of it rests on.
 func (c *Container) Work() evidence.Work {
@@ -19,7 +23,10 @@ func (c *Container) Work() evidence.Work {
 		w.Variables = append(w.Variables, name)
 	}
 	for _, m := range in.Mounts {
-		w.Places = append(w.Places, m.Destination)
+		// Volumes without a name are the image's own, or make room for what it writes: the same files are there.
+		if m.Type != "volume" || !anonymous.MatchString(m.Name) {
+			w.Places = append(w.Places, m.Destination)
+		}
 	}
 	return w
 }

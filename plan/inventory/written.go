@@ -44,15 +44,18 @@ func (r hostRoot) writtenDirs(c *Container) ([]evidence.Dir, bool, error) {
 		return nil, false, fmt.Errorf("cannot look at the writable layer: %w", explain(err))
 	}
 	defer top.Close() //nolint:errcheck // read only
-	files := make(map[string]int64)
-	partial, err := eachWritten(c, r, func(name string, isDir bool) {
-		files[image.home(name, isDir)]++
+	found := make(map[string]evidence.Dir)
+	partial, err := eachWritten(c, r, func(name string, entry layerEntry) {
+		home := image.home(name, entry.dir)
+		dir := found[home]
+		dir.Files, dir.Bytes = dir.Files+1, dir.Bytes+entry.size
+		found[home] = dir
 	})
 	if err != nil {
 		return nil, false, err
 	}
 	var out []evidence.Dir
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if len(out) == maxWrittenDirs {
 			return out, true, nil
 		}
@@ -63,7 +66,7 @@ func (r hostRoot) writtenDirs(c *Container) ([]evidence.Dir, bool, error) {
 		if err != nil {
 			return nil, false, err
 		}
-		dir.Files, dir.Image = files[name], image.has(name)
+		dir.Files, dir.Bytes, dir.Image = found[name].Files, found[name].Bytes, image.has(name)
 		out = append(out, dir)
 	}
 	return out, partial, nil

@@ -35,11 +35,22 @@ func capabilities() control.Control {
 		Params: []profile.Param{
 			{Name: "drop", Type: profile.TypeList, Default: levelOne, Choices: append(capNames, allCaps), Doc: "capabilities to take away; ALL for everything but keep"},
 			{Name: "keep", Type: profile.TypeList, Default: []string{}, Choices: capNames, Doc: "capabilities to leave, also those beyond the engine's default that were added on purpose"},
+			{
+				Name: "form", Type: profile.TypeChoice, Default: formLess, Choices: []string{formLess, formAll},
+				Doc: "how it is written: default-less is the engine's default less what goes, without CapAdd where that is possible; all-but is CapDrop ALL, and CapAdd with what stays",
+			},
+			learntParam(),
 			{Name: "drop_unused", Type: profile.TypeBool, Default: true, Doc: "drop everything where every process is seen without any capability and cannot gain one"},
 		},
 		Container: judgeCapabilities,
 	}
 }
+
+// The two ways to write a set of capabilities.
+const (
+	formLess = "default-less"
+	formAll  = "all-but"
+)
 
 // capView is what a container is allowed, by configuration and by the kernel.
 type capView struct {
@@ -62,7 +73,12 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 	f := plan.Finding{Evidence: capEvidence(c, v)}
 	excess := without(v.conf, v.wanted)
 	held := capsOf(v.bnd &^ capMask(v.wanted))
+	if asked, more := askLearnt(c, v, p, f); more {
+		return asked
+	}
 	switch {
+	case outdated(c, p):
+		return askStale(c, p, f)
 	case len(without(excess, v.used)) < len(excess):
 		return askUsed(c, p, f, excess)
 	case len(excess) > 0:
@@ -74,6 +90,9 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 			f.Message = "no process uses a capability, and it may use " + capText(excess)
 		}
 		to := writeCaps(hc.CapAdd, hc.CapDrop, v.wanted)
+		if p.Text("form") == formAll {
+			to = writeAllBut(hc.CapAdd, hc.CapDrop, v.wanted)
+		}
 		f.Changes = differing(recreateChange("CapDrop", hc.CapDrop, to.Drop), recreateChange("CapAdd", hc.CapAdd, to.Add))
 		f.Risk = capRisk(c, excess, v)
 	case len(held) > 0:

@@ -101,6 +101,18 @@ func writeCaps(add, drop, wanted []string) capPlan {
 	return capPlan{Add: keepCaps(add, wanted), Drop: extend(drop, without(defaultCaps, wanted))}
 }
 
+// writeAllBut writes a wanted set as everything dropped, and what is wanted added.
+func writeAllBut(add, drop, wanted []string) capPlan {
+	if len(wanted) == 0 {
+		return writeCaps(add, drop, wanted)
+	}
+	to := capPlan{Add: extend(keepCaps(add, wanted), wanted), Drop: drop}
+	if !slices.Contains(capList(drop), allCaps) {
+		to.Drop = append(slices.Clone(drop), allCaps)
+	}
+	return to
+}
+
 // emptied keeps null as null: nothing was there to take away.
 func emptied(list []string) []string {
 	if len(list) == 0 {

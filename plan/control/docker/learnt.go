@@ -3,15 +3,44 @@ package docker
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
 
 	"docker-harden/plan"
+	record "docker-harden/plan/evidence"
 	"docker-harden/plan/inventory"
 	"docker-harden/plan/profile"
 )
 
 const sourceLearnt = "learn"
+
+// How sure what was learnt is.
+const (
+	sureHigh   = "high"
+	sureMedium = "medium"
+	sureLow    = "low"
+)
+
+// learntParam says what an answer was learnt of, so that it does not hold for something else.
+func learntParam() profile.Param {
+	return profile.Param{
+		Name: "learnt", Type: profile.TypeText, Default: "",
+		Doc: "written by answer: what the answer was learnt of (image, command, user, names of variables and mounts); when that changes, the question comes back",
+	}
+}
+
+// outdated reports whether an answer was learnt of another image or configuration than the container has now.
+func outdated(c *inventory.Container, p profile.Params) bool {
+	of := p.Text("learnt")
+	return of != "" && of != c.Work().ID()
+}
+
+// outdatedText says so, in a question.
+func outdatedText(c *inventory.Container, p profile.Params) string {
+	return fmt.Sprintf("The answer was learnt before its image or configuration changed (of %s, now it is %s). Learn again and answer anew, or say that it still holds.",
+		plainName(p.Text("learnt")), c.Work().ID())
+}
 
 // usedCaps are the capabilities that a container was seen to use while it was watched.
 func usedCaps(c *inventory.Container) []string {
@@ -43,7 +72,7 @@ func usedEvidence(c *inventory.Container, v capView) []plan.Evidence {
 	var out []plan.Evidence
 	for _, name := range v.conf {
 		for _, use := range c.Learnt.Uses(name) {
-			out = append(out, evidence(name, sourceLearnt, "%s", plainName(use.String())))
+			out = append(out, useEvidence(name, c.Learnt, use))
 		}
 	}
 	rest := without(v.conf, v.used)
@@ -53,11 +82,45 @@ func usedEvidence(c *inventory.Container, v capView) []plan.Evidence {
 	return append(out, evidence("not seen in use", sourceLearnt, "%s (%s)", strings.Join(rest, ", "), watched(c)))
 }
 
+func useEvidence(name string, f *record.File, use record.Check) plan.Evidence {
+	return plan.Evidence{Name: name, Value: useText(f, use), Source: sourceLearnt}
+}
+
+// useText is a use in words, with when it was first made.
+func useText(f *record.File, use record.Check) string {
+	text := plainName(use.String())
+	switch f.PhaseAt(use.First) {
+	case record.PhaseSecondStart:
+		return text + ", first at its second start"
+	case record.PhaseStop:
+		return text + ", first when it was stopped"
+	}
+	if after, ok := f.SinceStart(use.First); ok {
+		return fmt.Sprintf("%s, %.2f s after a start", text, after.Seconds())
+	}
+	return text
+}
+
 // watched says how long was looked.
 func watched(c *inventory.Container) string {
-	start := "its start not among it"
-	if c.Learnt.Started() {
-		start = "a start among it"
+	f := c.Learnt
+	text := "watched " + strings.ToLower(units.HumanDuration(f.Time()))
+	creates, starts, stops := f.Lives()
+	switch {
+	case !f.Started():
+		return text + ", its start not among it"
+	case len(f.LifeGaps()) > 0:
+		return text + ", a start among it"
 	}
-	return fmt.Sprintf("watched %s, %s", strings.ToLower(units.HumanDuration(c.Learnt.Time())), start)
+	return fmt.Sprintf("%s, made anew %s, started %s, stopped %s", text, times(creates), times(starts), times(stops))
 }
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// longWatch is how long is long enough for what is done only now and then: backups, rotation of logs.
+const longWatch = 24 * time.Hour

@@ -22,10 +22,12 @@ func noNewPrivileges() control.Control {
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.25", "cis-docker-1.6.0": "5.26", "cis-docker-1.8.0": "5.26", "stride": "E",
 		},
-		Class:     control.Automatic,
-		Verified:  "NoNewPrivs of every process in /proc/PID/status, beside SecurityOpt",
-		Severity:  plan.RiskHigh,
-		Params:    []profile.Param{acceptParam("set the option although the container was seen to use, or to be meant to use, what it takes away")},
+		Class:    control.Automatic,
+		Verified: "NoNewPrivs of every process in /proc/PID/status, beside SecurityOpt",
+		Severity: plan.RiskHigh,
+		Params: []profile.Param{
+			acceptParam("set the option although the container was seen to use, or to be meant to use, what it takes away"), learntParam(),
+		},
 		Container: judgeNoNewPrivileges,
 	}
 }
@@ -80,8 +82,12 @@ func guardNoNewPrivileges(c *inventory.Container, conf control.NoNewPrivs, p pro
 	}
 	if c.Learnt != nil {
 		for _, e := range c.Learnt.Gained() {
-			needs(sourceLearnt, "%s was executed %d times and gained privileges (uid %d, then %d)", plainName(e.Path), e.Count, e.UID, e.EUID)
+			needs(sourceLearnt, "%s", gainedText(e))
 		}
+	}
+	lived := c.Learnt != nil && len(why) == 0 && len(c.Learnt.Gaps()) == 0
+	if lived {
+		f.Evidence = append(f.Evidence, evidence("gained nothing", sourceLearnt, "%s", noGainText(c.Learnt, c)))
 	}
 	if seen(c) {
 		if gives := entryGives(c); gives != "" {
@@ -99,11 +105,14 @@ func guardNoNewPrivileges(c *inventory.Container, conf control.NoNewPrivs, p pro
 			f.Risk = f.Risk.Raise(plan.RiskMedium, fmt.Sprintf("whether the executable of %s is setuid could not be seen: %s", named(list), list[0].ExeProblem))
 		}
 	}
-	if !rootUser(c.Inspect.Config.User) && len(why) == 0 {
+	if !rootUser(c.Inspect.Config.User) && len(why) == 0 && !lived {
 		f.Risk = f.Risk.Raise(plan.RiskMedium, "a setuid helper that runs only now and then was maybe not seen")
 	}
 	switch {
 	case len(why) == 0:
+	case outdated(c, p):
+		return ask(f, outdatedText(c, p)+" Does it work without gaining privileges ("+strings.Join(why, "; ")+")?",
+			answerContainer(c, "docker/no-new-privileges", fmt.Sprintf("accept: true, learnt: %q", c.Work().ID())))
 	case !p.Bool("accept"):
 		return ask(f, fmt.Sprintf("Does it work without gaining privileges (%s)?", strings.Join(why, "; ")), answerContainer(c, "docker/no-new-privileges", "accept: true"))
 	default:

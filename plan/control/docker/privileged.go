@@ -29,6 +29,7 @@ func privileged() control.Control {
 			acceptParam("take the privilege away and leave what caps and devices name"),
 			{Name: "caps", Type: profile.TypeList, Default: []string{}, Choices: capNames, Doc: "capabilities that the container needs: these and no others"},
 			{Name: "devices", Type: profile.TypeList, Default: []string{}, Doc: `devices of the host that it needs, as docker run --device takes them ("/dev/fuse", "/dev/sda:/dev/xvda:r")`},
+			learntParam(),
 		},
 		Container: judgePrivileged,
 	}
@@ -43,9 +44,8 @@ func judgePrivileged(h *inventory.Host, c *inventory.Container, p profile.Params
 	if seen(c) {
 		f.Evidence = append(f.Evidence, evidence("CapEff", sourceStatus, "%016x", c.Proc.Init.CapEff))
 	}
-	if !p.Bool("accept") {
-		return ask(f, "Which capabilities and devices does it need? Name them in caps and devices, or accept the risk with an exception.",
-			answerContainer(c, "docker/privileged", fmt.Sprintf("accept: true, caps: [%s], devices: []", strings.Join(without(defaultCaps, levelOne), ", "))))
+	if !p.Bool("accept") || outdated(c, p) {
+		return askPrivileged(h, c, p, f)
 	}
 	devices := []inventory.Device{}
 	for _, text := range p.List("devices") {
@@ -69,12 +69,33 @@ func judgePrivileged(h *inventory.Host, c *inventory.Container, p profile.Params
 	if len(hc.Devices)+len(devices) > 0 {
 		f.Changes = append(f.Changes, differing(recreateChange("Devices", hc.Devices, devices))...)
 	}
-	f.Risk = f.Risk.Raise(plan.RiskHigh, "what it uses of its privilege was not observed")
+	if p.Text("learnt") == "" {
+		f.Risk = f.Risk.Raise(plan.RiskHigh, "what it uses of its privilege was not observed")
+	} else {
+		f.Risk = f.Risk.Raise(plan.RiskHigh, "which devices it uses of its privilege was not observed")
+	}
 	f.Notes = append(f.Notes, comesBack(h))
 	if later := capsIn(p.List("caps"), levelOne); len(later) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("docker/capabilities takes %s away in the next plan, unless its keep names it too", strings.Join(later, ", ")))
 	}
 	return f
+}
+
+// askPrivileged asks what it needs. The answer names what it was seen to use where a whole life of it was watched.
+func askPrivileged(h *inventory.Host, c *inventory.Container, p profile.Params, f plan.Finding) plan.Finding {
+	answer := fmt.Sprintf("accept: true, caps: [%s], devices: []", strings.Join(without(defaultCaps, levelOne), ", "))
+	question := "Which capabilities and devices does it need? Name them in caps and devices, or accept the risk with an exception."
+	if c.Learnt != nil {
+		if a, _ := answerPrivileged(h, c, p); a.Refused == "" {
+			answer = a.text()
+			question += " The capabilities of the answer are those it was seen to use; which devices it uses was not watched."
+			f.Evidence = append(f.Evidence, a.evidence()...)
+		}
+	}
+	if outdated(c, p) {
+		question = outdatedText(c, p) + " " + question
+	}
+	return ask(f, question, answerContainer(c, "docker/privileged", answer))
 }
 
 // exactCaps are CapAdd and CapDrop that give exactly the wanted capabilities, with as little added as can be: some

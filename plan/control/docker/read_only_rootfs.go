@@ -29,12 +29,13 @@ func readOnlyRootfs() control.Control {
 		Params: []profile.Param{
 			acceptParam("make the root file system read-only"),
 			{Name: "tmpfs", Type: profile.TypeList, Default: []string{}, Doc: `places that get a tmpfs, each a path or path:options ("/run:size=16m,mode=0755")`},
+			learntParam(),
 		},
 		Container: judgeReadOnly,
 	}
 }
 
-func judgeReadOnly(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
+func judgeReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
 	hc := &c.Inspect.HostConfig
 	if running(c) && c.Proc == nil {
 		return unseen(c)
@@ -58,9 +59,8 @@ func judgeReadOnly(_ *inventory.Host, c *inventory.Container, p profile.Params) 
 		f = verdict(plan.Fail, "it may write into its root file system")
 	}
 	f.Evidence = append(f.Evidence, layerEvidence(c)...)
-	if !p.Bool("accept") {
-		return ask(f, "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs.",
-			answerContainer(c, "docker/read-only-rootfs", "accept: true, tmpfs: []"))
+	if !p.Bool("accept") || outdated(c, p) {
+		return askReadOnly(h, c, p, f)
 	}
 	return makeReadOnly(c, p.List("tmpfs"), f)
 }

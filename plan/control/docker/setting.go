@@ -90,7 +90,8 @@ func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Prof
 	}
 	controls := asking(change.Path)
 	if change.Path == "HostConfig.CapAdd" && !takesAway(c, change) {
-		controls = []control.Control{privileged()} // no other control gives capabilities
+		// No other control gives capabilities; the second one only those that are there already, in other words.
+		controls = []control.Control{privileged(), capabilities()}
 	}
 	for _, one := range controls {
 		params, on := p.ParamsFor(one.ID, c.Name, one.Params)

@@ -1,0 +1,125 @@
+package docker
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"docker-harden/plan"
+	record "docker-harden/plan/evidence"
+	"docker-harden/plan/inventory"
+	"docker-harden/plan/profile"
+)
+
+var (
+	// systemPlaces hold the programs and the settings of an image: what writes there changes itself.
+	systemPlaces = []string{"/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"}
+	// volatilePlaces hold what nobody misses after a start.
+	volatilePlaces = []string{"/run", "/tmp", "/var/cache", "/var/lock", "/var/run", "/var/tmp"}
+)
+
+// below reports whether a place is one of these or in one.
+func below(place string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return place == dir || strings.HasPrefix(place, dir+"/") })
+}
+
+// answerReadOnly finds the places that get a tmpfs, by what was written in a whole life of the container. Where one
+// cannot be a tmpfs there is no answer.
+func answerReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params) (LearntAnswer, bool) {
+	if c.Inspect.HostConfig.ReadonlyRootfs {
+		return LearntAnswer{}, false
+	}
+	a := LearntAnswer{Control: "docker/read-only-rootfs"}
+	w := c.Learnt.Writes
+	switch gaps := c.Learnt.LifeGaps(); {
+	case len(gaps) > 0:
+		a.Refused = notSeen(gaps)
+	case w.Problem != "" || w.DirsProblem != "":
+		a.Refused = "where it writes was not seen: " + cmp.Or(w.Problem, w.DirsProblem)
+	case w.Files > 0 && len(w.Dirs) == 0:
+		a.Refused = "where it writes was not written down; learn again"
+	case w.DirsPartial:
+		a.Refused = "it writes to more places than were written down"
+	case h.Engine.UsernsRemap && c.Inspect.HostConfig.UsernsMode != "host":
+		a.Refused = "its users have other numbers outside, so owners of places cannot be given"
+	default:
+		a.places(c, p)
+	}
+	return a, true
+}
+
+// places gives every written place a tmpfs, or says which cannot have one.
+func (a *LearntAnswer) places(c *inventory.Container, p profile.Params) {
+	dirs := c.Learnt.Writes.Dirs
+	tmpfs := []string{}
+	var done, refused []string
+	for _, text := range p.List("tmpfs") {
+		at, _, _ := strings.Cut(text, ":")
+		done, tmpfs = append(done, path.Clean(at)), append(tmpfs, text)
+	}
+	for _, d := range dirs {
+		if below(d.Path, done) {
+			continue
+		}
+		if why := unfit(d); why != "" {
+			refused = append(refused, why)
+			continue
+		}
+		done = append(done, d.Path)
+		tmpfs = append(tmpfs, fmt.Sprintf("%s:uid=%d,gid=%d,mode=%04o", d.Path, d.UID, d.GID, d.Mode))
+		line := LearntLine{fmt.Sprintf("tmpfs on %s: it writes there, and the image has nothing in it; owner and mode are those it has now", plainName(d.Path)), sureHigh}
+		if !below(d.Path, volatilePlaces) {
+			line.Sure = sureMedium
+		}
+		if d.Image == record.ImageAbsent {
+			line.Text, line.Sure = fmt.Sprintf("tmpfs on %s: it makes that itself, and finds it there then", plainName(d.Path)), sureLow
+		}
+		a.Why = append(a.Why, line)
+	}
+	if len(refused) > 0 {
+		a.Refused, a.Why = strings.Join(refused, "; "), nil
+		return
+	}
+	if len(dirs) == 0 {
+		a.Why = append(a.Why, LearntLine{"it wrote nothing into its root file system since it was made", sureHigh})
+	}
+	a.Params = []LearntParam{{"accept", true}, {"tmpfs", tmpfs}, {"learnt", c.Work().ID()}}
+}
+
+// unfit says why a written place cannot be a tmpfs; empty: it can.
+func unfit(d record.Dir) string {
+	name := plainName(d.Path)
+	switch {
+	case d.Path == "/":
+		return "it writes files into / itself"
+	case below(d.Path, systemPlaces):
+		return fmt.Sprintf("it writes into %s, where programs and settings are", name)
+	case strings.ContainsAny(d.Path, ":,") || name != d.Path:
+		return fmt.Sprintf("the name of %s cannot be written in an option", name)
+	case d.Image == record.ImageContent:
+		return fmt.Sprintf("the image has files in %s, which a tmpfs would hide: give it a volume there", name)
+	case d.Image == "":
+		return fmt.Sprintf("what the image has in %s was not seen", name)
+	case d.Bytes > 0 && !below(d.Path, volatilePlaces):
+		return fmt.Sprintf("it keeps %s in %s, which would be gone at every stop: give it a volume there, or list it in tmpfs yourself", size(d.Bytes), name)
+	}
+	return ""
+}
+
+// askReadOnly asks where it may write. The answer names the places that were seen where they can all be a tmpfs.
+func askReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params, f plan.Finding) plan.Finding {
+	answer, question := "accept: true, tmpfs: []", "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs."
+	if c.Learnt != nil {
+		a, _ := answerReadOnly(h, c, p)
+		if a.Refused == "" {
+			answer = a.text()
+		}
+		f.Evidence = append(f.Evidence, a.evidence()...)
+	}
+	if outdated(c, p) {
+		question = outdatedText(c, p) + " " + question
+	}
+	return ask(f, question, answerContainer(c, "docker/read-only-rootfs", answer))
+}

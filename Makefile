@@ -86,6 +86,7 @@ bench: deps ## Measure planning and recreate against what the engine itself need
 	$(GO) test -run '^$$' -bench Plan -benchtime 15x -timeout 10m ./cmd/acceptance
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./remediate/docker/container
 	$(GO) test -run '^$$' -bench Watched -benchtime 1x -timeout 5m ./plan/evidence/trace
+	$(GO) test -run '^$$' -bench WatchedNginx -benchtime 1x -timeout 5m ./cmd/acceptance
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for 30 s each

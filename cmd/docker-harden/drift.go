@@ -25,17 +25,26 @@ type drift struct {
 // gave them, and what it did not touch is as it was before.
 func driftOf(gen *journal.Generation, h *inventory.Host) []drift {
 	var out []drift
+	for _, s := range standing(gen) {
+		found := driftOfStep(s, h)
+		for _, m := range s.Members {
+			found = append(found, driftOfMember(m, h)...)
+		}
+		if len(found) == 0 && s.Resource.Kind == plan.ResourceDaemon {
+			found = driftOfFile(s, gen.Step(s.ID).Undo, h)
+		}
+		out = append(out, found...)
+	}
+	return append(out, driftEnded(gen, h, standing(gen))...)
+}
+
+// standing are the steps of a generation that are on this host.
+func standing(gen *journal.Generation) []plan.Step {
+	var out []plan.Step
 	for _, s := range gen.Begin.Steps {
 		switch gen.Step(s.ID).Phase {
 		case journal.StepDone, journal.StepPruned:
-			found := driftOfStep(s, h)
-			for _, m := range s.Members {
-				found = append(found, driftOfMember(m, h)...)
-			}
-			if len(found) == 0 && s.Resource.Kind == plan.ResourceDaemon {
-				found = driftOfFile(s, gen.Step(s.ID).Undo, h)
-			}
-			out = append(out, found...)
+			out = append(out, s)
 		}
 	}
 	return out
@@ -78,7 +87,7 @@ func driftOfMember(m plan.Member, h *inventory.Host) []drift {
 	if !ok {
 		return []drift{{target, "", "is gone, or could not be read"}}
 	}
-	return driftOfChanges(target, m.Changes, now, h)
+	return append(driftOfChanges(target, m.Changes, now, h), driftBinds(m, h)...)
 }
 
 func driftOfChanges(target string, changes []plan.Change, now plan.Resource, h *inventory.Host) []drift {
@@ -122,10 +131,8 @@ func explained(s plan.Step, field string) bool {
 func present(h *inventory.Host, r plan.Resource) (plan.Resource, bool) {
 	switch r.Kind {
 	case plan.ResourceContainer:
-		for i := range h.Containers {
-			if h.Containers[i].Name == r.Name && h.Containers[i].Problem == "" {
-				return h.Containers[i].Resource(), true
-			}
+		if c := containerNamed(h, r.Name); c != nil {
+			return c.Resource(), true
 		}
 		return r, false
 	case plan.ResourceDaemon:

@@ -163,6 +163,28 @@ func TestDriftOfMembers(t *testing.T) {
 	}
 }
 
+// What a container borrows from one that is not under its provider's name any more is told, and nothing else.
+func TestDriftBinds(t *testing.T) {
+	h := driftHost(`{}`, nil)
+	h.Containers[0].Inspect.HostConfig.NetworkMode, h.Containers[0].Inspect.HostConfig.IpcMode = "container:old", "private"
+	h.Containers = append(h.Containers, inventory.Container{ID: "new", Name: "vpn"})
+	bound := func(by string) plan.Member {
+		return plan.Member{Resource: plan.Container("web", ""), Binds: []plan.Bind{{To: plan.Container("vpn", "old"), By: by, Remade: true}}}
+	}
+	if got := driftBinds(bound("network"), h); len(got) != 1 || got[0].Target != "container/web" || got[0].Field != "network" {
+		t.Errorf("provider made anew: %v", got)
+	}
+	for _, by := range []string{"ipc", "volumes-from"} {
+		if got := driftBinds(bound(by), h); len(got) != 0 {
+			t.Errorf("%s: %v", by, got)
+		}
+	}
+	h.Containers[1].ID = "old"
+	if got := driftBinds(bound("network"), h); len(got) != 0 {
+		t.Errorf("the provider is there: %v", got)
+	}
+}
+
 func TestMountNow(t *testing.T) {
 	h := driftHost(`{}`, nil)
 	h.Containers[0].Inspect.Mounts = []inventory.Mount{{Type: "bind", Destination: "/data", Propagation: "rslave"}}

@@ -7,13 +7,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"docker-harden/plan"
+	"docker-harden/plan/control"
 	"docker-harden/remediate/journal"
 )
 
 func (a *app) verifyCommand() *cli.Command {
 	return leaf(&cli.Command{
 		Name: "verify", Usage: "prove again that what was applied still holds", ArgsUsage: "[GEN]", Flags: []cli.Flag{formatFlag()},
-		Description: `Looks at the host again and judges what the generation changed by the profile it was planned with.
+		Description: `Looks at the host again and judges what the generation changed by the profile it was planned with. A container that ran
+before it and has ended with an error since fails too.
 Exit status 9 when something does not hold.
 
 Examples:
@@ -48,13 +50,7 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var steps []plan.Step
-	for _, s := range gen.Begin.Steps {
-		switch gen.Step(s.ID).Phase {
-		case journal.StepDone, journal.StepPruned:
-			steps = append(steps, s)
-		}
-	}
+	steps := standing(gen)
 	if len(steps) == 0 {
 		return fmt.Errorf("cannot verify generation %d: it is %s, and nothing of it is on this host", gen.N, gen.State())
 	}
@@ -71,7 +67,11 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.printVerdicts(c, gen, steps, still)
+	h, err := a.lookOnly(c)
+	if err != nil {
+		return err
+	}
+	return a.printVerdicts(c, gen, steps, append(still, ended(gen, h, steps)...))
 }
 
 func (a *app) printVerdicts(c *cli.Context, gen *journal.Generation, steps []plan.Step, still []plan.Finding) error {
@@ -84,6 +84,10 @@ func (a *app) printVerdicts(c *cli.Context, gen *journal.Generation, steps []pla
 				if v.Holds {
 					held++
 				}
+				list = append(list, v)
+			}
+			// That a container runs is no control: it is told where it does not.
+			if v := verdictOf(part.Resource.String(), control.StillRunning, still); !v.Holds {
 				list = append(list, v)
 			}
 		}

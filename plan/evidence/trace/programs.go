@@ -59,11 +59,15 @@ func hooks(l *layout) []hook {
 	return []hook{
 		{"tp_btf/" + checked, true, places{cred: 0, capability: 24, options: none, result: 32}, typed(raw, checked), attach, nil},
 		{
-			"fexit/" + checked, true, places{cred: 0, capability: 16, options: 24, result: 32}, typed(returning, checked), attach,
+			"fexit/" + checked, true,
+			places{cred: 0, capability: 16, options: 24, result: 32},
+			typed(returning, checked), attach,
 			&demand{16, 32, typed(entering, asked), attach},
 		},
 		{
-			"kprobe/" + checked, false, places{cred: l.first, capability: l.third, options: l.fourth, result: none}, probing, probe(checked),
+			"kprobe/" + checked, false,
+			places{cred: l.first, capability: l.third, options: l.fourth, result: none},
+			probing, probe(checked),
 			&demand{l.third, l.fifth, probing, probe(asked)},
 		},
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	setpcap, sysAdmin, chown, netRaw = 8, 21, 0, 13
+	setpcap, sysAdmin, chown, netRaw, dacOverride = 8, 21, 0, 13, 1
 
 	callMmap, callChown, callOpen, callCapset, callFaccessat, callMount = 9, 92, 257, 126, 269, 165
 )
@@ -35,17 +35,18 @@ func TestSortChecks(t *testing.T) {
 		check trace.Check
 		want  string
 	}{
-		"its own":                        {trace.Check{Capability: chown, Call: callChown, Comm: "chown"}, "check CHOWN"},
-		"refused":                        {trace.Check{Capability: chown, Call: callChown, Comm: "chown", Denied: true}, "denied CHOWN"},
-		"refused to the runtime":         {trace.Check{Capability: sysAdmin, Call: callMount, Comm: "runc:[2:INIT]", Denied: true}, "denied SYS_ADMIN"},
-		"the runtime's":                  {trace.Check{Capability: sysAdmin, Call: callMount, Comm: "runc:[2:INIT]"}, "noise SYS_ADMIN " + byRuntime},
-		"the mounter's":                  {trace.Check{Capability: sysAdmin, Call: callOpen, Comm: "nginx", Borrowed: true}, "noise SYS_ADMIN " + byMounter},
-		"asked with its real ids":        {trace.Check{Capability: chown, Call: callFaccessat, Comm: "test", Borrowed: true}, "check CHOWN"},
-		"memory accounting":              {trace.Check{Capability: sysAdmin, Call: callMmap, Comm: "nginx"}, "noise SYS_ADMIN " + forAccount},
-		"another capability of that":     {trace.Check{Capability: chown, Call: callMmap, Comm: "nginx"}, "check CHOWN"},
-		"SYS_ADMIN for what needs it":    {trace.Check{Capability: sysAdmin, Call: callMount, Comm: "mount"}, "check SYS_ADMIN"},
-		"a process named like a runtime": {trace.Check{Capability: chown, Call: callChown, Comm: "runc"}, "check CHOWN"},
-		"what capset is asked for":       {trace.Check{Capability: setpcap, Call: callCapset, Comm: "ping", Wanted: 1 << netRaw}, "asked NET_RAW, check SETPCAP"},
+		"its own":                         {trace.Check{Capability: chown, Call: callChown, Comm: "chown"}, "check CHOWN"},
+		"refused":                         {trace.Check{Capability: chown, Call: callChown, Comm: "chown", Denied: true}, "denied CHOWN"},
+		"refused to the runtime":          {trace.Check{Capability: sysAdmin, Call: callMount, Comm: "runc:[2:INIT]", Denied: true}, "denied SYS_ADMIN"},
+		"the runtime's":                   {trace.Check{Capability: sysAdmin, Call: callMount, Comm: "runc:[2:INIT]"}, "noise SYS_ADMIN " + byRuntime},
+		"the mounter's":                   {trace.Check{Capability: sysAdmin, Call: callOpen, Comm: "nginx", Borrowed: true}, "noise SYS_ADMIN " + byMounter},
+		"asked with its real ids":         {trace.Check{Capability: dacOverride, Call: callFaccessat, Comm: "test", Borrowed: true}, "check DAC_OVERRIDE"},
+		"the mounter's, asked in passing": {trace.Check{Capability: sysAdmin, Call: callFaccessat, Comm: "sshd", Borrowed: true}, "noise SYS_ADMIN " + byMounter},
+		"memory accounting":               {trace.Check{Capability: sysAdmin, Call: callMmap, Comm: "nginx"}, "noise SYS_ADMIN " + forAccount},
+		"another capability of that":      {trace.Check{Capability: chown, Call: callMmap, Comm: "nginx"}, "check CHOWN"},
+		"SYS_ADMIN for what needs it":     {trace.Check{Capability: sysAdmin, Call: callMount, Comm: "mount"}, "check SYS_ADMIN"},
+		"a process named like a runtime":  {trace.Check{Capability: chown, Call: callChown, Comm: "runc"}, "check CHOWN"},
+		"what capset is asked for":        {trace.Check{Capability: setpcap, Call: callCapset, Comm: "ping", Wanted: 1 << netRaw}, "asked NET_RAW, check SETPCAP"},
 	} {
 		tt.check.Count = 1
 		f := &evidence.File{}

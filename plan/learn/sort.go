@@ -18,6 +18,8 @@ const (
 var (
 	// ownRights are the calls that check with other rights on behalf of who calls: the answer is for the caller.
 	ownRights = []string{"access", "faccessat", "faccessat2"}
+	// readable are the capabilities that such an answer depends on. Any other is asked for below, by the file system.
+	readable = []string{"DAC_OVERRIDE", "DAC_READ_SEARCH"}
 	// accounting are the calls in which memory is counted.
 	accounting = []string{"brk", "mmap", "mprotect", "mremap", "execve", "execveat", "fork", "vfork", "clone", "clone3", "shmat"}
 )
@@ -27,7 +29,7 @@ func noise(c evidence.Check, borrowed bool) string {
 	switch {
 	case strings.HasPrefix(c.Process, "runc:["):
 		return byRuntime
-	case borrowed && !slices.Contains(ownRights, c.Call):
+	case borrowed && !(slices.Contains(ownRights, c.Call) && slices.Contains(readable, c.Capability)):
 		return byMounter
 	case c.Capability == "SYS_ADMIN" && slices.Contains(accounting, c.Call):
 		return forAccount

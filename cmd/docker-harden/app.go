@@ -85,7 +85,7 @@ func (a *app) commands() []*cli.Command {
 		a.planCommand(), a.showCommand(), a.checkCommand(), a.explainCommand(), a.snapshotCommand(), a.learnCommand(),
 		a.applyCommand(), a.confirmCommand(), a.rollbackCommand(), a.resumeCommand(), a.pruneCommand(),
 		a.statusCommand(), a.historyCommand(), a.verifyCommand(),
-		a.profileCommand(), a.exceptionCommand(),
+		a.profileCommand(), a.exceptionCommand(), a.answerCommand(),
 		a.controlsCommand(), a.completionCommand(), a.versionCommand(),
 	}
 }

@@ -19,7 +19,7 @@ func groups() []group {
 		{"Review (changes nothing)", []string{"plan", "show", "check", "explain", "snapshot", "learn"}},
 		{"Change", []string{"apply", "confirm", "rollback", "resume", "prune"}},
 		{"State", []string{"status", "history", "verify"}},
-		{"Profiles", []string{"profile", "exception"}},
+		{"Profiles", []string{"profile", "exception", "answer"}},
 		{"Other", []string{"controls", "completion", "version"}},
 	}
 }

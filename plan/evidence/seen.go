@@ -36,9 +36,9 @@ func MaskOf(bits uint64) Mask { return Mask(fmt.Sprintf("%016x", bits)) }
 
 // Bits reads a set; false: it is not known.
 func (m Mask) Bits() (uint64, bool) {
-	const base, width = 16, 64
+	const base, width, digits = 16, 64, 16
 	bits, err := strconv.ParseUint(string(m), base, width)
-	return bits, err == nil
+	return bits, err == nil && len(m) == digits
 }
 
 // Listener is a port on which a process of the container waits.

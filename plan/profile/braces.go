@@ -32,7 +32,7 @@ func (l *layout) place(t *token.Token, bracket byte) (int, error) {
 func (l *layout) braces(n ast.Node) (span, error) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok || !m.IsFlowStyle {
-		return span{}, &Error{Source: l.source, Line: line(n), Col: column(n), Text: "this exception has no braces { } of its own; write it so to have it edited"}
+		return span{}, &Error{Source: l.source, Line: line(n), Col: column(n), Text: "this entry has no braces { } of its own; write it so to have it edited"}
 	}
 	return l.pair(m.Start, m.End, "{}")
 }
@@ -48,7 +48,7 @@ func (l *layout) pair(start, end *token.Token, brackets string) (span, error) {
 	}
 	for n := start.Position.Line; n <= end.Position.Line; n++ {
 		if at, has := l.comments[n]; has && (n < end.Position.Line || at < offset(l.text.at(n), end.Position.Column)) {
-			return span{}, fmt.Errorf("cannot edit the exceptions of %s on line %d: %w", l.source, n, errBrackets)
+			return span{}, fmt.Errorf("cannot edit the list in %s on line %d: %w", l.source, n, errBrackets)
 		}
 	}
 	return span{from, to + 1}, nil
@@ -61,7 +61,7 @@ func (l *layout) splice(at span, with string) Edit {
 }
 
 // addBraced writes one entry more into a list in brackets.
-func (l *layout) addBraced(e Exception) (Edit, error) {
+func (l *layout) addBraced(e addition) (Edit, error) {
 	list, err := l.pair(l.list.Start, l.list.End, "[]")
 	if err != nil {
 		return Edit{}, err
@@ -80,9 +80,9 @@ func (l *layout) addBraced(e Exception) (Edit, error) {
 			}
 		}
 	}
-	edit := l.splice(span{at, at}, between+e.braced())
+	edit := l.splice(span{at, at}, between+e.braced)
 	edit.Line += strings.Count(between, "\n")
-	edit.Lines = []string{e.braced()}
+	edit.Lines = []string{e.braced}
 	return edit, nil
 }
 
@@ -117,12 +117,12 @@ func (l *layout) removeBraced(i int) (Edit, error) {
 }
 
 // replaceBraced writes an entry { … } anew.
-func (l *layout) replaceBraced(m *ast.MappingNode, e Exception) (Edit, error) {
+func (l *layout) replaceBraced(m *ast.MappingNode, text string) (Edit, error) {
 	at, err := l.braces(m)
 	if err != nil {
 		return Edit{}, err
 	}
-	edit := l.splice(at, e.braced())
-	edit.Lines = []string{e.braced()}
+	edit := l.splice(at, text)
+	edit.Lines = []string{text}
 	return edit, nil
 }

@@ -96,7 +96,7 @@ func (f File) Add(e Exception) (Edit, error) {
 				have.Source, have.Line, e.Control, e.Target, f.Source)
 		}
 	}
-	edit, err := l.add(e)
+	edit, err := l.add(e.addition())
 	if err != nil {
 		return Edit{}, err
 	}
@@ -162,7 +162,7 @@ func (f File) prepare(e *Exception) (*Profile, *layout, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := readLayout(f.Data, f.Source)
+	l, err := readLayout(f.Data, f.Source, "exceptions")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,13 +211,18 @@ func (f File) find(p *Profile, e Exception, line int) (int, error) {
 
 // prove loads the new text and insists that it says what the old one did, with these exceptions.
 func (f File) prove(old *Profile, edit Edit, want []Exception) (Edit, error) {
+	meant := *old
+	meant.Exceptions = want
+	return f.proveAll(&meant, edit)
+}
+
+// proveAll loads the new text and insists that it says what is meant.
+func (f File) proveAll(meant *Profile, edit Edit) (Edit, error) {
 	got, err := Load(edit.Data, f.Source, f.Catalog)
 	if err != nil {
 		return Edit{}, fmt.Errorf("internal error: the edited profile would be broken, and is not written: %w", err)
 	}
-	meant := *old
-	meant.Exceptions = want
-	if !reflect.DeepEqual(placeless(got), placeless(&meant)) {
+	if !reflect.DeepEqual(placeless(got), placeless(meant)) {
 		return Edit{}, fmt.Errorf("internal error: the edited profile would not say what was meant, and %s is left as it is; edit it by hand", f.Source)
 	}
 	return edit, nil

@@ -147,7 +147,7 @@ func loose(data []byte) bool {
 
 // nullSection reports whether the key has a null that is written out: it makes room for the list.
 func nullSection(data []byte) bool {
-	l, err := readLayout(data, "t.yaml")
+	l, err := readLayout(data, "t.yaml", "exceptions")
 	if err != nil || l.key == 0 || l.list != nil {
 		return false
 	}
@@ -170,7 +170,7 @@ func inOrder(a, b []byte) bool {
 // remarks counts the comments of a text.
 func remarks(t *testing.T, data []byte) int {
 	t.Helper()
-	l, err := readLayout(data, "t.yaml")
+	l, err := readLayout(data, "t.yaml", "exceptions")
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, data)
 	}

@@ -141,7 +141,7 @@ func TestAddRefuses(t *testing.T) {
 		{"comments in braces", head + "exceptions: [\n  {control: one/same, # x\n  target: host, reason: r, owner: o}]\n", risk(), "line 5: comments stand between its brackets"},
 		{"null on its own line", head + "exceptions:\n  ~\n", risk(), "t.yaml:5:1: this stands where a list is expected"},
 		{"blanks at the end of a text", head + "description: |\n  a  ", risk(), "t.yaml is left as it is"},
-		{"not indented", head + "exceptions:\n  -\n  control: one/same\n  target: host\n  reason: r\n  owner: o\n", risk(), "t.yaml:6:3: this exception is not further in than its dash"},
+		{"not indented", head + "exceptions:\n  -\n  control: one/same\n  target: host\n  reason: r\n  owner: o\n", risk(), "t.yaml:6:3: this entry is not further in than its dash"},
 		{"no control", head, with(func(e *Exception) { e.Control = "docker/x" }), `no control "docker/x"`},
 		{"no reason", head, with(func(e *Exception) { e.Reason = " \t" }), "the reason is empty"},
 		{"no owner", head, with(func(e *Exception) { e.Owner = "" }), "the owner is empty"},

@@ -12,6 +12,17 @@ import (
 // sectionHead stands above a section that add made, so that remove knows that it may take it away again.
 const sectionHead = "# Accepted risks: docker-harden exception add and remove keep this list."
 
+// addition is one entry more for a list, and the comment above a list that is made for it.
+type addition struct {
+	head   string
+	dashed func(indent int) []string
+	braced string
+}
+
+func (e Exception) addition() addition {
+	return addition{head: sectionHead, dashed: e.dashed, braced: e.braced()}
+}
+
 // pair is one key of an entry and its value as YAML.
 type pair struct{ key, value string }
 
@@ -64,11 +75,11 @@ func (e Exception) braced() string {
 }
 
 // add writes one entry more behind the last, and a section where there is none.
-func (l *layout) add(e Exception) (Edit, error) {
+func (l *layout) add(e addition) (Edit, error) {
 	switch {
 	case l.key == 0:
 		pad := strings.Repeat(" ", l.indent)
-		lines := append([]string{"", pad + sectionHead, pad + "exceptions:"}, e.dashed(l.indent+2)...)
+		lines := append([]string{"", pad + e.head, pad + l.section + ":"}, e.dashed(l.indent+2)...)
 		return l.insert(l.last, lines), nil
 	case l.list == nil:
 		return l.fill(e)
@@ -93,7 +104,7 @@ func (l *layout) insert(n int, lines []string) Edit {
 }
 
 // fill writes the first entry below a key that has no value.
-func (l *layout) fill(e Exception) (Edit, error) {
+func (l *layout) fill(e addition) (Edit, error) {
 	key := l.text[l.key-1]
 	from, to := offset(key, l.colon)+1, len(l.text.at(l.key))
 	if at, has := l.comments[l.key]; has {
@@ -107,7 +118,7 @@ func (l *layout) fill(e Exception) (Edit, error) {
 	}
 	for n := l.key + 1; n <= l.end; n++ {
 		if !l.text.blank(n) && !l.commented(n) {
-			return Edit{}, &Error{Source: l.source, Line: n, Col: 1, Text: "this stands where a list is expected; remove the line to have exceptions added"}
+			return Edit{}, &Error{Source: l.source, Line: n, Col: 1, Text: "this stands where a list is expected; remove the line to have entries added"}
 		}
 	}
 	return filled.insert(l.key, e.dashed(l.room())), nil
@@ -180,7 +191,7 @@ func (l *layout) made(it item) bool {
 func (l *layout) replace(i int, was, e Exception) (Edit, error) {
 	it := l.items[i]
 	if m, ok := it.node.(*ast.MappingNode); ok && m.IsFlowStyle {
-		return l.replaceBraced(m, e)
+		return l.replaceBraced(m, e.braced())
 	}
 	lines, err := l.rewrite(it, was, e)
 	if err != nil {

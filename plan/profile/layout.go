@@ -12,15 +12,16 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// layout is where the exceptions stand in the text of a profile. Lines count from 1.
+// layout is where the entries of one list (exceptions, containers) stand in the text of a profile. Lines count from 1.
 type layout struct {
 	source   string
+	section  string // the list's key
 	text     text
 	comments map[int]int // line -> where the comment on it begins
 	last     int         // last line of the document
 	indent   int         // of the top level keys
 	lists    int         // indent of the dashes of another list in this file; -1: there is none
-	key      int         // line of the key "exceptions"; 0: there is none
+	key      int         // line of the key; 0: there is none
 	colon    int         // column of the colon behind it
 	end      int         // last line before the next key
 	list     *ast.SequenceNode
@@ -38,7 +39,7 @@ type item struct {
 }
 
 // readLayout reads text that [Load] has accepted.
-func readLayout(data []byte, source string) (*layout, error) {
+func readLayout(data []byte, source, section string) (*layout, error) {
 	plain := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) // lines and columns stay
 	body, err := parse(plain, source)
 	if err != nil {
@@ -54,7 +55,7 @@ func readLayout(data []byte, source string) (*layout, error) {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{v}
 	}
-	l := &layout{source: source, text: split(data), comments: make(map[int]int), indent: column(body) - 1, lists: -1}
+	l := &layout{source: source, section: section, text: split(data), comments: make(map[int]int), indent: column(body) - 1, lists: -1}
 	l.last = len(l.text)
 	if err := l.tokens(lexer.Tokenize(string(plain)), line(body)); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func readLayout(data []byte, source string) (*layout, error) {
 			end = line(values[i+1].Key) - 1
 		}
 		list, _ := v.Value.(*ast.SequenceNode)
-		if name, _ := scalarText(v.Key); name == "exceptions" {
+		if name, _ := scalarText(v.Key); name == section {
 			l.key, l.end, l.list, l.colon = line(v.Key), end, list, v.Start.Position.Column
 		} else if list != nil && !list.IsFlowStyle && l.lists < 0 {
 			l.lists = list.Start.Position.Column - 1
@@ -110,15 +111,15 @@ func (l *layout) readItems() error {
 		it := item{node: n}
 		if !l.list.IsFlowStyle {
 			if i >= len(l.list.Entries) || l.list.Entries[i] == nil || l.list.Entries[i].Start == nil {
-				return fmt.Errorf("internal error: %s: entry %d of exceptions has no place", l.source, i+1)
+				return fmt.Errorf("internal error: %s: entry %d of %s has no place", l.source, i+1, l.section)
 			}
 			at := l.list.Entries[i].Start.Position
 			it.start, it.dash = at.Line, at.Column-1
 			if strings.Trim(l.text.at(it.start)[:it.dash], " ") != "" {
-				return fmt.Errorf("cannot edit %s: line %d has more than the beginning of an exception on it", l.source, it.start)
+				return fmt.Errorf("cannot edit %s: line %d has more than the beginning of an entry on it", l.source, it.start)
 			}
 			if column(n) <= at.Column {
-				return &Error{Source: l.source, Line: line(n), Col: column(n), Text: "this exception is not further in than its dash; indent it to have the file edited"}
+				return &Error{Source: l.source, Line: line(n), Col: column(n), Text: "this entry is not further in than its dash; indent it to have the file edited"}
 			}
 		}
 		l.items = append(l.items, it)

@@ -21,6 +21,17 @@ type LearntAnswer struct {
 	Asked bool
 }
 
+// learntRule is how an answer is made: what the profile says already, and how sure it has to be.
+type learntRule struct {
+	profile.Params
+	least string
+}
+
+// unsure reports whether something is less sure than it has to be.
+func (r learntRule) unsure(sure string) bool {
+	return plan.RiskLevel(sure).Rank() < plan.RiskLevel(r.least).Rank()
+}
+
 // LearntParam is one parameter of the answer: a bool, a text or a list.
 type LearntParam struct {
 	Name  string
@@ -29,6 +40,15 @@ type LearntParam struct {
 
 // LearntLine is one reason, and how sure it is: high, medium or low.
 type LearntLine struct{ Text, Sure string }
+
+// Values are the parameters as a profile holds them.
+func (a LearntAnswer) Values() profile.Params {
+	out := profile.Params{}
+	for _, p := range a.Params {
+		out[p.Name] = p.Value
+	}
+	return out
+}
 
 func (a LearntAnswer) list(name string) []string {
 	for _, p := range a.Params {
@@ -61,15 +81,16 @@ func (a LearntAnswer) evidence() []plan.Evidence {
 }
 
 // LearntAnswers are the answers to the questions about a container that was watched, as far as the profile has these
-// controls on. A control whose question was not asked, or is answered, gives none.
-func LearntAnswers(h *inventory.Host, c *inventory.Container, p *profile.Profile) []LearntAnswer {
+// controls on. A control whose question was not asked, or is answered, gives none. least is how sure has to be what
+// takes something away (high, medium, low; empty: low); what is less sure stays.
+func LearntAnswers(h *inventory.Host, c *inventory.Container, p *profile.Profile, least string) []LearntAnswer {
 	if c.Learnt == nil {
 		return nil
 	}
 	var out []LearntAnswer
 	for _, one := range []struct {
 		control control.Control
-		answer  func(*inventory.Host, *inventory.Container, profile.Params) (LearntAnswer, bool)
+		answer  func(*inventory.Host, *inventory.Container, learntRule) (LearntAnswer, bool)
 	}{
 		{privileged(), answerPrivileged},
 		{capabilities(), answerCapabilities},
@@ -80,14 +101,14 @@ func LearntAnswers(h *inventory.Host, c *inventory.Container, p *profile.Profile
 		if !on {
 			continue
 		}
-		if a, has := one.answer(h, c, params); has {
+		if a, has := one.answer(h, c, learntRule{params, least}); has {
 			out = append(out, a)
 		}
 	}
 	return out
 }
 
-func answerCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Params) (LearntAnswer, bool) {
+func answerCapabilities(_ *inventory.Host, c *inventory.Container, p learntRule) (LearntAnswer, bool) {
 	if c.Inspect.HostConfig.Privileged {
 		return LearntAnswer{}, false // it has every capability whatever is answered here
 	}
@@ -96,7 +117,7 @@ func answerCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Par
 
 // answerPrivileged names the capabilities that a privileged container was seen to use. Which devices it uses is not
 // seen, so a person has to ask for it.
-func answerPrivileged(_ *inventory.Host, c *inventory.Container, p profile.Params) (LearntAnswer, bool) {
+func answerPrivileged(_ *inventory.Host, c *inventory.Container, p learntRule) (LearntAnswer, bool) {
 	if !c.Inspect.HostConfig.Privileged {
 		return LearntAnswer{}, false
 	}
@@ -120,6 +141,10 @@ func answerPrivileged(_ *inventory.Host, c *inventory.Container, p profile.Param
 	if len(without(caps, defaultCaps)) > 0 {
 		sure = sureLow
 	}
+	if p.unsure(sure) {
+		a.Refused, a.Why = "that it needs no more is only of "+sure+" confidence", nil
+		return a, true
+	}
 	a.Why = append(a.Why, LearntLine{"take the rest: not used, " + watched(c), sure},
 		LearntLine{"which devices of the host it uses was not watched: name them in devices", sureLow})
 	devices := p.List("devices")
@@ -131,8 +156,8 @@ func answerPrivileged(_ *inventory.Host, c *inventory.Container, p profile.Param
 }
 
 // answerNoNewPrivileges is a yes when nothing that was executed gained privileges.
-func answerNoNewPrivileges(h *inventory.Host, c *inventory.Container, p profile.Params) (LearntAnswer, bool) {
-	if judgeNoNewPrivileges(h, c, p).Question == "" {
+func answerNoNewPrivileges(h *inventory.Host, c *inventory.Container, p learntRule) (LearntAnswer, bool) {
+	if judgeNoNewPrivileges(h, c, p.Params).Question == "" {
 		return LearntAnswer{}, false
 	}
 	f := c.Learnt
@@ -148,6 +173,10 @@ func answerNoNewPrivileges(h *inventory.Host, c *inventory.Container, p profile.
 	sure := sureMedium
 	if f.Time() >= longWatch {
 		sure = sureHigh
+	}
+	if p.unsure(sure) {
+		a.Refused = "that nothing gained privileges is only of " + sure + " confidence"
+		return a, true
 	}
 	a.Why = []LearntLine{{noGainText(f, c), sure}}
 	a.Params = []LearntParam{{"accept", true}, {"learnt", c.Work().ID()}}

@@ -23,7 +23,7 @@ var (
 
 // learntCaps is what a container keeps of what it may use, by what was seen of a whole life of it. It does not decide
 // about one that lacks a part of it: the answer is refused then.
-func learntCaps(c *inventory.Container, p profile.Params) LearntAnswer {
+func learntCaps(c *inventory.Container, p learntRule) LearntAnswer {
 	a := LearntAnswer{Control: "docker/capabilities"}
 	f := c.Learnt
 	conf := configuredCaps(c.Inspect.HostConfig.CapAdd, c.Inspect.HostConfig.CapDrop)
@@ -33,24 +33,24 @@ func learntCaps(c *inventory.Container, p profile.Params) LearntAnswer {
 		return a
 	}
 	said := capList(p.List("keep"))
-	if outdated(c, p) {
+	if outdated(c, p.Params) {
 		said = nil // they were learnt of something else
 	}
 	keep := []string{}
 	for _, name := range capsOf(capMask(conf)) {
-		line := keepReason(f, name)
+		line, drop := keepReason(f, name), dropReason(c, name, len(f.Gaps()) > 0)
 		switch {
 		case line.Text != "":
 		case slices.Contains(said, name):
-			line = LearntLine{Text: "the profile keeps it", Sure: sureHigh}
+			line = LearntLine{"the profile keeps it", sureHigh}
+		case p.unsure(drop.Sure):
+			line = LearntLine{"not used, but that it is not needed is only of " + drop.Sure + " confidence", sureHigh}
+		default:
+			a.Why = append(a.Why, drop)
+			continue
 		}
-		if line.Text != "" {
-			line.Text = fmt.Sprintf("keep %s: %s", name, line.Text)
-			keep = append(keep, name)
-		} else {
-			line = dropReason(c, name, len(f.Gaps()) > 0)
-		}
-		a.Why = append(a.Why, line)
+		line.Text = fmt.Sprintf("keep %s: %s", name, line.Text)
+		keep, a.Why = append(keep, name), append(a.Why, line)
 	}
 	a.Params = []LearntParam{{"drop", []string{allCaps}}, {"keep", keep}, {"learnt", c.Work().ID()}}
 	return a
@@ -121,7 +121,7 @@ func askLearnt(c *inventory.Container, v capView, p profile.Params, f plan.Findi
 	if c.Learnt == nil || p.Text("learnt") != "" && !outdated(c, p) {
 		return f, false
 	}
-	a := learntCaps(c, p)
+	a := learntCaps(c, learntRule{Params: p})
 	if a.Refused != "" {
 		return f, false
 	}

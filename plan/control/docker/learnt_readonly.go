@@ -27,7 +27,7 @@ func below(place string, dirs []string) bool {
 
 // answerReadOnly finds the places that get a tmpfs, by what was written in a whole life of the container. Where one
 // cannot be a tmpfs there is no answer.
-func answerReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params) (LearntAnswer, bool) {
+func answerReadOnly(h *inventory.Host, c *inventory.Container, p learntRule) (LearntAnswer, bool) {
 	if c.Inspect.HostConfig.ReadonlyRootfs {
 		return LearntAnswer{}, false
 	}
@@ -51,7 +51,7 @@ func answerReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params)
 }
 
 // places gives every written place a tmpfs, or says which cannot have one.
-func (a *LearntAnswer) places(c *inventory.Container, p profile.Params) {
+func (a *LearntAnswer) places(c *inventory.Container, p learntRule) {
 	dirs := c.Learnt.Writes.Dirs
 	tmpfs := []string{}
 	var done, refused []string
@@ -75,6 +75,9 @@ func (a *LearntAnswer) places(c *inventory.Container, p profile.Params) {
 		}
 		if d.Image == record.ImageAbsent {
 			line.Text, line.Sure = fmt.Sprintf("tmpfs on %s: it makes that itself, and finds it there then", plainName(d.Path)), sureLow
+		}
+		if p.unsure(line.Sure) {
+			refused = append(refused, fmt.Sprintf("a tmpfs on %s is only of %s confidence", plainName(d.Path), line.Sure))
 		}
 		a.Why = append(a.Why, line)
 	}
@@ -112,7 +115,7 @@ func unfit(d record.Dir) string {
 func askReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params, f plan.Finding) plan.Finding {
 	answer, question := "accept: true, tmpfs: []", "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs."
 	if c.Learnt != nil {
-		a, _ := answerReadOnly(h, c, p)
+		a, _ := answerReadOnly(h, c, learntRule{Params: p})
 		if a.Refused == "" {
 			answer = a.text()
 		}

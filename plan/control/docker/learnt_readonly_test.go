@@ -111,7 +111,7 @@ func TestLearntReadOnlyNotKnown(t *testing.T) {
 	}
 	h := ordinaryHost()
 	h.Engine.UsernsRemap = true
-	if a, _ := answerReadOnly(h, c, nil); !strings.Contains(a.Refused, "other numbers") {
+	if a, _ := answerReadOnly(h, c, learntRule{}); !strings.Contains(a.Refused, "other numbers") {
 		t.Errorf("with mapped users: %+v", a)
 	}
 	if a := one(t, answers(t, wrote(), "docker/read-only-rootfs", "")); len(a.list("tmpfs")) != 0 || !strings.Contains(a.why(), "it wrote nothing") {

@@ -62,7 +62,7 @@ func judged(t *testing.T, c *inventory.Container, id, params string) plan.Findin
 func answers(t *testing.T, c *inventory.Container, id, params string) []LearntAnswer {
 	t.Helper()
 	text := fmt.Sprintf("controls: {%s: {}}\ncontainers: [{match: web, controls: {%s: {params: {%s}}}}]\n", id, id, params)
-	return LearntAnswers(ordinaryHost(), c, load(t, []byte(text)))
+	return LearntAnswers(ordinaryHost(), c, load(t, []byte(text)), "")
 }
 
 func one(t *testing.T, list []LearntAnswer) LearntAnswer {

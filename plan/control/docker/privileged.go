@@ -86,7 +86,7 @@ func askPrivileged(h *inventory.Host, c *inventory.Container, p profile.Params, 
 	answer := fmt.Sprintf("accept: true, caps: [%s], devices: []", strings.Join(without(defaultCaps, levelOne), ", "))
 	question := "Which capabilities and devices does it need? Name them in caps and devices, or accept the risk with an exception."
 	if c.Learnt != nil {
-		if a, _ := answerPrivileged(h, c, p); a.Refused == "" {
+		if a, _ := answerPrivileged(h, c, learntRule{Params: p}); a.Refused == "" {
 			answer = a.text()
 			question += " The capabilities of the answer are those it was seen to use; which devices it uses was not watched."
 			f.Evidence = append(f.Evidence, a.evidence()...)

@@ -28,9 +28,18 @@ func kinds() []kind {
 		},
 		{name: "recreate", setup: alone, plan: []string{"container/web"}},
 		{name: "recreate-group", setup: group, plan: []string{"container/web", "container/side"}},
+		moved(), filed(),
 		{name: "file-mode", setup: open, plan: []string{"host"}},
 		{name: "socket", setup: wide, plan: []string{"host" + engineSocket}, host: []host.Option{host.Systemd()}},
 	}
+}
+
+func moved() kind {
+	return kind{name: "network-move", setup: both(image, shop), again: onDefault, plan: []string{"container/web", "-p", siteProfile}}
+}
+
+func filed() kind {
+	return kind{name: "secret-file", setup: credential, plan: []string{"container/web", "-p", siteProfile}}
 }
 
 func both(a, b func(*testing.T, *host.Host)) func(*testing.T, *host.Host) {

@@ -24,6 +24,7 @@ func lasting() []kind {
 	return []kind{
 		{name: "daemon-restart", setup: restart, plan: []string{"daemon"}},
 		{name: "recreate", setup: alone, plan: []string{"container/web"}},
+		moved(), filed(),
 	}
 }
 

@@ -77,6 +77,7 @@ func (r *rig) list(t *testing.T, args ...string) []point {
 
 var (
 	randomNames = regexp.MustCompile(`\.dh-[0-9a-z]+-`)
+	marks       = regexp.MustCompile(`\.[0-9a-f]{8}\b`)
 	newborn     = regexp.MustCompile(regexp.QuoteMeta(state) + `/generations/(\.new-)?[0-9]+`)
 	longID      = regexp.MustCompile(`[0-9a-f]{64}`)
 	action      = regexp.MustCompile(`engine call POST (?:/v[0-9.]+)?/containers/(\S+)/(\w+)(?:\?name=(\S+))?`)
@@ -92,6 +93,7 @@ func (r *rig) words(raw string) string {
 	s = connection.ReplaceAllString(s, "connect to network $1")
 	s = action.ReplaceAllString(s, "$2 $1 $3")
 	s = randomNames.ReplaceAllString(s, ".dh-…-")
+	s = plainMark(s)
 	s = newborn.ReplaceAllString(s, "generation")
 	s = longID.ReplaceAllStringFunc(s, func(id string) string {
 		for place, value := range r.old {

@@ -37,6 +37,9 @@ func observe(ctx context.Context, h *host.Host, engine *client.Client) (view, er
 	if err := v.socket(ctx, h); err != nil {
 		return nil, err
 	}
+	if err := v.secrets(h); err != nil {
+		return nil, err
+	}
 	all, err := engine.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, err
@@ -79,6 +82,7 @@ type described struct {
 	State struct {
 		Status  string
 		Running bool
+		Pid     int
 	}
 	Config          map[string]any
 	HostConfig      map[string]any
@@ -104,16 +108,19 @@ func (v view) add(h *host.Host, raw []byte, names map[string]string) error {
 	v["id of "+name] = d.ID
 	v["state of "+name] = d.State.Status
 	v["image of "+name] = d.Image
+	if d.State.Running && d.HostConfig["NetworkMode"] != "host" {
+		v[name+" subnets"] = subnets(h, d.State.Pid)
+	}
 	v[name+" writable layer"] = tree(h.Path(d.GraphDriver.Data["UpperDir"]))
 	d.plain(names)
 	for key, value := range d.HostConfig {
-		v[name+" HostConfig."+key] = text(value)
+		v[name+" HostConfig."+key] = plainMark(text(value))
 	}
 	for key, value := range d.Config {
 		v[name+" Config."+key] = text(value)
 	}
 	for _, m := range d.Mounts {
-		v[fmt.Sprintf("%s mount %v", name, m["Destination"])] = text(m)
+		v[fmt.Sprintf("%s mount %v", name, m["Destination"])] = plainMark(text(m))
 		if source, ok := m["Source"].(string); ok && m["Type"] == "volume" {
 			v[fmt.Sprintf("%s files in %v", name, m["Destination"])] = tree(h.Path(source))
 		}
@@ -181,6 +188,9 @@ func (d *described) plain(names map[string]string) {
 				delete(end, key)
 			}
 		}
+		if place, _ := end["IPAMConfig"].(map[string]any); len(place) == 0 {
+			delete(end, "IPAMConfig") // empty or unset is the same
+		}
 		aliases, _ := end["Aliases"].([]any)
 		aliases = slices.DeleteFunc(aliases, func(a any) bool { return a == short })
 		end["Aliases"] = aliases
@@ -192,6 +202,14 @@ func (d *described) plain(names map[string]string) {
 			d.HostConfig[key] = "none"
 		}
 	}
+}
+
+// plainMark leaves out of a place below the tool's own directory what is another in each run.
+func plainMark(s string) string {
+	if !strings.Contains(s, state+"/secrets/") {
+		return s
+	}
+	return marks.ReplaceAllString(s, ".…")
 }
 
 func text(value any) string {

@@ -157,7 +157,7 @@ func (d *differ) process() {
 func (d *differ) mounts() {
 	for _, target := range d.targets() {
 		was, is := d.old.mountAt(target), d.now.mountAt(target)
-		if reflect.DeepEqual(d.mountWanted(was, target), is) || d.mountPlanned(target) {
+		if reflect.DeepEqual(d.mountWanted(was, is, target), is) || d.mountPlanned(target) {
 			continue
 		}
 		d.out = append(d.out, Difference{"Mounts[" + target + "]", describe(was), describe(is)})

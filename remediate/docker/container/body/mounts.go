@@ -97,10 +97,10 @@ func (m mountChange) mount(in object) {
 	in.set("BindOptions", options)
 }
 
-// mountWanted is a mount of the old container as the request wants it: with its planned changes, and none else.
-func (d *differ) mountWanted(was *mount, target string) *mount {
+// mountWanted is a mount of the old container as the request wants it: with its planned changes, and none else. is: the new one's.
+func (d *differ) mountWanted(was, is *mount, target string) *mount {
 	if was == nil {
-		return d.secretMount(target)
+		return d.secretMount(target, is)
 	}
 	want := *was
 	if slices.Contains(d.req.Changed, plan.MountPath(target, plan.MountWritable)) {

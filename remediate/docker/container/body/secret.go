@@ -102,12 +102,19 @@ func SecretValue(inspect json.RawMessage, name string) (string, error) {
 	return "", fmt.Errorf("%w: %s is not set", ErrStale, name)
 }
 
-// secretMount is the mount that a request makes for a value in a place where nothing was mounted; nil: none.
-func (d *differ) secretMount(target string) *mount {
+// secretMount is the mount that a request makes for a value in a place where nothing was mounted; nil: none. The engine
+// makes a slave of a mount whose source begins like its own directory, as /var/lib/docker-harden begins like
+// /var/lib/docker, and takes no other request there. With a file it comes to the same: nothing is mounted below one.
+func (d *differ) secretMount(target string, is *mount) *mount {
 	for _, s := range d.req.Secrets {
-		if plan.SecretFile(s.Variable) == target {
-			return &mount{Type: "bind", Source: s.Source, Destination: target, Propagation: "rprivate"}
+		if plan.SecretFile(s.Variable) != target {
+			continue
 		}
+		propagation := "rprivate"
+		if is != nil && is.Propagation == "rslave" {
+			propagation = is.Propagation
+		}
+		return &mount{Type: "bind", Source: s.Source, Destination: target, Propagation: propagation}
 	}
 	return nil
 }

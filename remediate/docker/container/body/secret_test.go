@@ -125,6 +125,7 @@ func TestDiffOfMovedSecret(t *testing.T) {
 		want         string
 	}{
 		{"as planned", "[" + good + "]", nil, ""},
+		{"a slave, below a directory that begins like the engine's", "[" + strings.Replace(good, "rprivate", "rslave", 1) + "]", nil, ""},
 		{"not mounted", "[]", nil, "Mounts[/run/secrets/A]"},
 		{"writable", "[" + strings.Replace(good, `"RW":false`, `"RW":true`, 1) + "]", nil, "Mounts[/run/secrets/A]"},
 		{"another file", "[" + strings.Replace(good, "/state/secrets/db.t1/A", "/etc/shadow", 1) + "]", nil, "Mounts[/run/secrets/A]"},

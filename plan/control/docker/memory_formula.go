@@ -49,6 +49,7 @@ type memoryInput struct {
 	Samples       int
 	Reservation   int64
 	Host          int64 // memory of the host
+	Killed        bool  // processes of it were killed for lack of memory: what was seen was not enough
 }
 
 func newMemoryInput(h *inventory.Host, c *inventory.Container) memoryInput {
@@ -56,6 +57,7 @@ func newMemoryInput(h *inventory.Host, c *inventory.Container) memoryInput {
 	return memoryInput{
 		WorkingSet: u.WorkingSet, Unreclaimable: u.Unreclaimable, Peak: u.Peak, PeakCounts: h.Engine.CgroupVersion == "2",
 		Uptime: u.Uptime, Samples: u.Samples, Reservation: c.Inspect.HostConfig.MemoryReservation, Host: h.Engine.MemTotal,
+		Killed: u.OOMKills > 0,
 	}
 }
 
@@ -77,12 +79,18 @@ func chooseMemory(r memoryRule, in memoryInput) memoryChoice {
 	if in.PeakCounts && in.Peak > 0 && float64(in.Peak) < r.PeakFactor*float64(in.WorkingSet) {
 		need = max(need, in.Peak)
 	}
+	if in.Killed {
+		need = afterKill(max(need, in.Peak))
+	}
 	out := memoryChoice{Need: need, Confidence: r.confidence(in)}
 	out.Least = max(in.WorkingSet, unreclaimable, in.Reservation, minEngineLimit)
 	margin := int64(math.Ceil(float64(need) * r.Margin * math.Sqrt(out.Confidence)))
 	wish := roundUp(max(margin, need+r.Headroom, r.Floor, in.Reservation), r.Round)
 	out.Formula = fmt.Sprintf("max(need %s × %.2f × √%.2f, need + %s, floor %s, reservation %s) in steps of %s",
 		size(need), r.Margin, out.Confidence, size(r.Headroom), size(r.Floor), size(in.Reservation), size(r.Round))
+	if in.Killed {
+		out.Formula += fmt.Sprintf(", where the need is what was seen and %.0f %% more, at least %s, because it was killed for lack of memory", (killFactor-1)*100, size(killHeadroom))
+	}
 	ceiling := roundDown(int64(r.HostShare*float64(in.Host)), r.Round)
 	switch {
 	case in.Host <= 0:
@@ -96,6 +104,17 @@ func chooseMemory(r memoryRule, in memoryInput) memoryChoice {
 		out.Limit = wish
 	}
 	return out
+}
+
+const (
+	killFactor   = 1.2
+	killHeadroom = 100 * mib
+)
+
+// afterKill is what is needed by a container that was killed with as much: the rule of the vertical autoscaler of
+// Kubernetes.
+func afterKill(seen int64) int64 {
+	return max(int64(math.Ceil(float64(seen)*killFactor)), seen+killHeadroom)
 }
 
 // confidence is 3 for a container seen for less than half a day and approaches 1 with the days.

@@ -41,6 +41,10 @@ func TestChooseMemory(t *testing.T) {
 		"capped":                   {memoryInput{WorkingSet: 700 * mib, Uptime: time.Hour, Samples: 10, Host: gib}, 816 * mib, 700 * mib},
 		"does not fit":             {memoryInput{WorkingSet: 900 * mib, Uptime: time.Hour, Samples: 10, Host: gib}, 0, 900 * mib},
 		"reservation does not fit": {memoryInput{WorkingSet: 100 * mib, Reservation: 900 * mib, Uptime: 7 * days, Samples: 10, Host: gib}, 0, 100 * mib},
+		"killed":                   {memoryInput{WorkingSet: 1000 * mib, Killed: true, Uptime: 7 * days, Samples: 10, Host: 64 * gib}, 1488 * mib, 1200 * mib},
+		"killed when small":        {memoryInput{WorkingSet: 60 * mib, Killed: true, Uptime: 7 * days, Samples: 10, Host: 64 * gib}, 272 * mib, 160 * mib},
+		"killed at its peak":       {memoryInput{WorkingSet: 100 * mib, Peak: 1000 * mib, Killed: true, Uptime: 7 * days, Samples: 10, Host: 64 * gib}, 1488 * mib, 1200 * mib},
+		"killed, does not fit":     {memoryInput{WorkingSet: 700 * mib, Killed: true, Uptime: 7 * days, Samples: 10, Host: gib}, 0, 840 * mib},
 		"host unknown":             {memoryInput{WorkingSet: 100 * mib, Uptime: 7 * days, Samples: 10}, 0, 100 * mib},
 		"nothing in use":           {memoryInput{Uptime: 7 * days, Samples: 10, Host: gib}, 128 * mib, 0},
 	} {

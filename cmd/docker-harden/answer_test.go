@@ -69,7 +69,7 @@ func TestAnswer(t *testing.T) {
 	}
 	for _, want := range []string{
 		"web: docker/capabilities, answered in " + site + ":7:\n", "  high    keep NET_RAW: used 1x in socket by ping (uid 0)\n",
-		"  high    drop MKNOD: not used, watched 2 hours, made anew once, started 2 times, stopped once\n", "  medium  drop KILL: not used",
+		"  high    drop MKNOD: not used, watched 2 hours, once made anew, started 2 times, stopped once\n", "  medium  drop KILL: not used",
 		`  {match: web, controls: {docker/capabilities: {params: {drop: [ALL], keep: [NET_RAW], learnt: "`,
 		"web: docker/read-only-rootfs, answered in " + site + ":8:\n", `tmpfs: ["/run:uid=0,gid=0,mode=0755"]`,
 	} {

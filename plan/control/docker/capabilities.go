@@ -59,6 +59,7 @@ type capView struct {
 	bnd    uint64   // every bounding set of its processes together; 0 when it does not run
 	unused bool     // everything goes because nothing is used
 	used   []string // what it was seen to use while it was watched
+	learnt bool     // the profile's answer was learnt of it as it is
 }
 
 func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
@@ -124,7 +125,7 @@ func viewCaps(c *inventory.Container, p profile.Params) capView {
 	hc := &c.Inspect.HostConfig
 	v := capView{conf: configuredCaps(hc.CapAdd, hc.CapDrop)}
 	drop, keep := capList(p.List("drop")), capList(p.List("keep"))
-	v.used = usedCaps(c)
+	v.used, v.learnt = usedCaps(c), p.Text("learnt") != "" && !outdated(c, p)
 	v.unused = p.Bool("drop_unused") && len(v.used) == 0 && usesNone(c)
 	for _, name := range v.conf {
 		if slices.Contains(keep, name) || !v.unused && !slices.Contains(drop, name) && !slices.Contains(drop, allCaps) {
@@ -180,6 +181,8 @@ func capRisk(c *inventory.Container, dropped []string, v capView) plan.Risk {
 	switch {
 	case v.unused:
 		return risk.Raise(plan.RiskMedium, "a setuid helper that runs only now and then was maybe not seen")
+	case len(more) > 0 && v.learnt:
+		risk = risk.Raise(plan.RiskMedium, "they were not used when it was watched: "+strings.Join(more, ", "))
 	case len(more) > 0:
 		risk = risk.Raise(plan.RiskMedium, "what the service needs of these was not observed: "+strings.Join(more, ", "))
 	}

@@ -112,11 +112,14 @@ func watched(c *inventory.Container) string {
 	case len(f.LifeGaps()) > 0:
 		return text + ", a start among it"
 	}
-	return fmt.Sprintf("%s, made anew %s, started %s, stopped %s", text, times(creates), times(starts), times(stops))
+	return fmt.Sprintf("%s, %s made anew, started %s, stopped %s", text, times(creates), times(starts), times(stops))
 }
 
 func times(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)

@@ -87,14 +87,14 @@ func TestLearntCapabilities(t *testing.T) {
 	f := judged(t, c, "docker/capabilities", "")
 	id := c.Work().ID()
 	want := fmt.Sprintf(`Answer in the profile: containers: [{match: "web", controls: {docker/capabilities: {params: {drop: [ALL], keep: [CHOWN, SETGID, SETUID], learnt: %q}}}}]`, id)
-	if f.Status != plan.Manual || len(f.Changes) > 0 || !strings.HasSuffix(f.Question, want) || !strings.Contains(f.Question, "only CHOWN, SETGID, SETUID (watched about an hour, made anew once, started 2 times, stopped once)") {
+	if f.Status != plan.Manual || len(f.Changes) > 0 || !strings.HasSuffix(f.Question, want) || !strings.Contains(f.Question, "only CHOWN, SETGID, SETUID (watched about an hour, once made anew, started 2 times, stopped once)") {
 		t.Fatalf("%+v", f)
 	}
 	answer := one(t, answers(t, c, "docker/capabilities", ""))
 	for _, line := range []string{
 		"keep CHOWN: used 2x in call by serve (uid 0), 0.85 s after a start [high]",
-		"drop NET_RAW: not used, watched about an hour, made anew once, started 2 times, stopped once [high]",
-		"drop KILL: not used, watched about an hour, made anew once, started 2 times, stopped once [medium]",
+		"drop NET_RAW: not used, watched about an hour, once made anew, started 2 times, stopped once [high]",
+		"drop KILL: not used, watched about an hour, once made anew, started 2 times, stopped once [medium]",
 		"everybody may open ports from 0 on",
 	} {
 		if got := answer.why(); line != "everybody may open ports from 0 on" && !strings.Contains(got, line) {
@@ -176,7 +176,7 @@ func TestLearntCapabilitiesKept(t *testing.T) {
 	if got := a.list("keep"); !slices.Equal(got, []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID"}) {
 		t.Errorf("never seen new: %q", got)
 	}
-	if !strings.Contains(a.why(), "keep CHOWN: not used, but it was not seen made anew") || !strings.Contains(a.why(), "drop KILL: not used, watched about an hour, made anew 0 times, started 2 times, stopped once [low]") {
+	if !strings.Contains(a.why(), "keep CHOWN: not used, but it was not seen made anew") || !strings.Contains(a.why(), "drop KILL: not used, watched about an hour, never made anew, started 2 times, stopped once [low]") {
 		t.Errorf("why:\n%s", a.why())
 	}
 

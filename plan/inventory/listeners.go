@@ -118,25 +118,35 @@ func (c *Container) NetworkSettings() evidence.Sysctls {
 	}
 	done := make(chan evidence.Sysctls)
 	go func() {
-		// The kernel shows a process the settings of its own network. A thread that has entered another one is given up
-		// with the goroutine: nothing else may run on it.
+		// The kernel shows a process the settings of its own network. A thread that could not come back from another
+		// one is given up with the goroutine: nothing else may run on it.
 		runtime.LockOSThread()
-		done <- hostRoot("").inNetwork(c.Proc.Init.PID)
+		out, back := hostRoot("").inNetwork(c.Proc.Init.PID)
+		if back {
+			runtime.UnlockOSThread()
+		}
+		done <- out
 	}()
 	return <-done
 }
 
-// inNetwork enters the network of a process with this thread for good.
-func (r hostRoot) inNetwork(pid int) evidence.Sysctls {
-	fd, err := unix.Open(r.proc(pid, "ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// inNetwork reads the settings of the network of a process, and reports whether this thread is back in its own.
+func (r hostRoot) inNetwork(pid int) (out evidence.Sysctls, back bool) {
+	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return evidence.Sysctls{}
+		return out, true
 	}
-	defer unix.Close(fd)
-	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-		return evidence.Sysctls{}
+	defer unix.Close(own)
+	other, err := unix.Open(r.proc(pid, "ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return out, true
 	}
-	return r.networkSettings()
+	defer unix.Close(other)
+	if err := unix.Setns(other, unix.CLONE_NEWNET); err != nil {
+		return out, true
+	}
+	out = r.networkSettings()
+	return out, unix.Setns(own, unix.CLONE_NEWNET) == nil
 }
 
 func (r hostRoot) networkSettings() evidence.Sysctls {

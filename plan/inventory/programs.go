@@ -29,18 +29,45 @@ func (c *Container) Programs() evidence.Programs {
 	if c.Proc == nil {
 		return evidence.Programs{Looked: true, Problem: c.ProcProblem}
 	}
-	return programsBelow(hostRoot("").proc(c.Proc.Init.PID, "root"), time.Now().Add(programTime))
+	pid := c.Proc.Init.PID
+	mounts, err := readLimited(hostRoot("").proc(pid, "mountinfo"), maxProcFile)
+	if err != nil {
+		return evidence.Programs{Looked: true, Problem: fmt.Sprintf("cannot look at its mounts: %s", explain(err))}
+	}
+	w := programWalk{until: time.Now().Add(programTime), left: leftOut(parseMounts(mounts))}
+	return w.programs(hostRoot("").proc(pid, "root"))
+}
+
+// leftOut are mounts that are not looked into: those from which the kernel gives no privileges, and those of a server
+// or of a program, which may not answer. The value says whether something may be missed there.
+func leftOut(mounts []mount) map[string]bool {
+	out := make(map[string]bool)
+	for _, m := range mounts {
+		_, there := out[m.point]
+		away := strings.HasPrefix(m.kind, "fuse") || slices.Contains([]string{"9p", "afs", "autofs", "ceph", "cifs", "lustre", "nfs", "nfs4", "smb3"}, m.kind)
+		switch {
+		case m.point == "/":
+		case hasOption(m.options, "nosuid"):
+			out[m.point] = false
+		case away:
+			out[m.point] = true
+		case there:
+			delete(out, m.point) // another one is mounted over it
+		}
+	}
+	return out
 }
 
 // programWalk looks for them below one directory.
 type programWalk struct {
 	until time.Time
+	left  map[string]bool // places that are not looked into
 	seen  int
 	out   evidence.Programs
 }
 
-func programsBelow(root string, until time.Time) evidence.Programs {
-	w := programWalk{until: until, out: evidence.Programs{Looked: true}}
+func (w *programWalk) programs(root string) evidence.Programs {
+	w.out.Looked = true
 	fd, err := retry(func() (int, error) { return unix.Open(root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		w.out.Problem = fmt.Sprintf("cannot look at its programs: %s", explain(err))
@@ -81,6 +108,10 @@ func (w *programWalk) look(dir int, name string, entry os.DirEntry, depth int) {
 	base := path.Base(name)
 	switch {
 	case entry.IsDir():
+		if missed, left := w.left[name]; left {
+			w.out.Partial = w.out.Partial || missed
+			return
+		}
 		fd, err := retry(func() (int, error) {
 			return unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		})

@@ -26,6 +26,40 @@ func program(t *testing.T, root, name string, mode os.FileMode) string {
 
 func soon() time.Time { return time.Now().Add(time.Minute) }
 
+func programsBelow(root string, until time.Time) evidence.Programs {
+	w := programWalk{until: until}
+	return w.programs(root)
+}
+
+// What gives no privileges is not looked into, nor what may not answer; of the second that is said.
+func TestProgramsLeftOut(t *testing.T) {
+	left := leftOut(parseMounts([]byte(`1 0 0:1 / / rw - overlay overlay rw
+2 1 0:2 / /proc rw,nosuid,nodev - proc proc rw
+3 1 0:3 / /data rw - nfs4 server:/data rw
+4 1 0:4 / /home rw - fuse.sshfs sshfs rw
+5 1 0:5 / /srv rw - ext4 /dev/sda rw
+6 1 0:6 / /mnt rw - nfs server:/mnt rw
+7 1 0:7 / /mnt rw - ext4 /dev/sdb rw
+`)))
+	for name, missed := range map[string]bool{"/proc": false, "/data": true, "/home": true} {
+		if got, is := left[name]; !is || got != missed {
+			t.Errorf("%s: %t %t", name, is, got)
+		}
+	}
+	if len(left) != 3 {
+		t.Errorf("%v", left)
+	}
+	root := t.TempDir()
+	program(t, root, "data/su", 0o755|os.ModeSetuid)
+	program(t, root, "proc/su", 0o755|os.ModeSetuid)
+	for place, partial := range map[string]bool{"/data": true, "/proc": false} {
+		w := programWalk{until: soon(), left: map[string]bool{place: partial}}
+		if got := w.programs(root); got.Partial != partial || len(got.Found) != 1 || strings.HasPrefix(got.Found[0].Path, place) {
+			t.Errorf("without %s: %+v", place, got)
+		}
+	}
+}
+
 func TestPrivilegingPrograms(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	program(t, root, "bin/sh", 0o755)

@@ -7,6 +7,9 @@ TOOLS    = $(GO) tool -modfile=.ci/tools.mod
 PREFIX  ?= /usr/local
 PLUGINS ?= /usr/libexec/docker/cli-plugins
 
+# Of everything one build, the one that is installed: what tests compile is then compiled once.
+export CGO_ENABLED = 0
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -19,11 +22,11 @@ deps: ## Install what tests and demo need (docker.io and friends, through apt)
 
 .PHONY: build
 build: ## Build bin/docker-harden
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/docker-harden ./cmd/docker-harden
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/docker-harden ./cmd/docker-harden
 
 .PHONY: demo
 demo: deps build ## Show plan, apply, verify and rollback on an isolated Docker host, then remove it
-	@CGO_ENABLED=0 $(GO) build -o bin/testhost ./cmd/testhost
+	@$(GO) build -o bin/testhost ./cmd/testhost
 	@bin/testhost run --workload -- sh fixtures/demo/demo.sh
 
 .PHONY: test
@@ -78,6 +81,7 @@ test-vm: ## Test on a virtual machine (cgroup v2, AppArmor, reboots), rewrite it
 	$(GO) run ./cmd/reliability -part -tags vm -timeout 90m ./cmd/acceptance/machine
 
 .PHONY: race
+race: export CGO_ENABLED = 1
 race: deps ## Run every test under the race detector
 	$(GO) test -race -count=1 -p 2 -timeout 40m ./...
 

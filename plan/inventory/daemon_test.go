@@ -171,6 +171,14 @@ func TestFindEngine(t *testing.T) {
 	maps.Copy(both, engine(80, "111"))
 	none := engine(70, "1")
 	maps.Copy(none, engine(80, "2"))
+	helped := engine(70, "1")
+	maps.Copy(helped, map[string]string{"/proc/70/cmdline": "/usr/bin/dockerd\x00"})
+	for pid, args := range map[int]string{81: "set-ipv6\x00/var/run/docker/netns/1\x00", 82: "/usr/bin/dockerd\x00--validate\x00"} {
+		maps.Copy(helped, map[string]string{
+			fmt.Sprintf("/proc/%d/stat", pid): stat(pid, "exe", 70), fmt.Sprintf("/proc/%d/exe", pid): "-> /usr/bin/dockerd",
+			fmt.Sprintf("/proc/%d/cmdline", pid): args,
+		})
+	}
 	rootless := map[string]string{"/proc/90/stat": stat(90, "dockerd-rootles", 1), "/proc/90/exe": "-> /usr/bin/dockerd-rootless.sh"}
 	for _, tc := range []struct {
 		name  string
@@ -181,6 +189,7 @@ func TestFindEngine(t *testing.T) {
 		{"the one that holds the socket", both, 80, ""},
 		{"one that hides its descriptors", engine(70, "9"), 70, ""},
 		{"two that hide theirs", none, 0, "2 dockerd processes run and none could be tied"},
+		{"one, and helpers that have its binary", helped, 70, ""},
 		{"only a helper", rootless, 0, "no dockerd process is in sight"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,9 @@ func (r hostRoot) findEngineOf(socket string, table []process, peer int) (proces
 			return p, nil
 		}
 	}
+	if at := slices.DeleteFunc(slices.Clone(engines), r.passing); len(at) > 0 {
+		engines = at
+	}
 	switch {
 	case peer > 1:
 		return process{}, fmt.Errorf("the socket %s is served by process %d%s, which is not a Docker engine; use the engine's own socket", socket, peer, nameOf(table, peer))
@@ -78,6 +82,13 @@ func (r hostRoot) findEngineOf(socket string, table []process, peer int) (proces
 	default:
 		return process{}, fmt.Errorf("%d dockerd processes run and none could be tied to the socket %s; run docker-harden as root", len(engines), socket)
 	}
+}
+
+// passing reports whether the engine's binary runs as something else for a moment: as a helper of the engine, whose
+// first argument is the helper's name (libnetwork-setkey, set-ipv6), or to check a configuration.
+func (r hostRoot) passing(p process) bool {
+	args, err := r.args(p.pid)
+	return err != nil || len(args) == 0 || !strings.Contains(path.Base(args[0]), "dockerd") || slices.Contains(args, "--validate")
 }
 
 func nameOf(table []process, pid int) string {

@@ -99,6 +99,37 @@ func TestFullDisk(t *testing.T) {
 	must(t, j.Close())
 }
 
+// An apply whose every step is done says so on a full disk too, and is rolled back on it.
+func TestFullDiskAtEnd(t *testing.T) {
+	dir := smallDisk(t, "1m")
+	if dir == "" {
+		return
+	}
+	s, err := journal.Open(dir)
+	must(t, err)
+	j, err := s.Create(begin())
+	must(t, err)
+	for _, step := range []string{"a", "b"} {
+		must(t, j.Write(journal.Prepared, step, nil))
+		must(t, j.Write(journal.Done, step, nil))
+	}
+	fill(t, dir)
+	must(t, j.Write(journal.Verified, "", json.RawMessage(fmt.Sprintf("%q", strings.Repeat("x", 9<<10)))))
+	fill(t, dir)
+	must(t, j.Write(journal.Applied, "", nil))
+	if g := load(t, s, 1); g.State() != journal.StateApplied || g.Unfinished() {
+		t.Errorf("%s", g.State())
+	}
+	fill(t, dir)
+	must(t, j.Write(journal.RollingBack, "", nil))
+	for _, step := range []string{"b", "a"} {
+		must(t, j.Write(journal.Undoing, step, nil))
+		must(t, j.WriteError(journal.UndoFailed, step, errors.New(strings.Repeat("e", 1<<20))))
+	}
+	must(t, j.WriteError(journal.RollbackIncomplete, "", errors.New(strings.Repeat("e", 1<<20))))
+	must(t, j.Close())
+}
+
 // On a full disk a generation is not begun, and nothing of it remains.
 func TestFullDiskAtBegin(t *testing.T) {
 	dir := smallDisk(t, "100k")

@@ -119,8 +119,11 @@ func (j *Journal) append(r Record) error {
 	if err == nil {
 		r.Seq, r.Time, r.Prev = j.seq+1, time.Now().UTC(), j.prev
 		err = j.put(r)
-		if isFull(err) && back[r.Kind] {
+		switch {
+		case isFull(err) && back[r.Kind]:
 			err = errors.Join(release(j.gen.Dir), j.put(r))
+		case isFull(err) && last[r.Kind]:
+			err = errors.Join(spend(j.gen.Dir), j.put(r))
 		}
 	}
 	if err != nil {

@@ -60,5 +60,20 @@ func renew(gen *Generation) error {
 // release gives the space back.
 func release(dir string) error { return atomic.Remove(filepath.Join(dir, reserveName)) }
 
+// spend gives a part of the space back, and leaves what a rollback needs.
+func spend(dir string) error {
+	const part = 32 << 10
+	path := filepath.Join(dir, reserveName)
+	info, err := os.Lstat(path)
+	if err != nil || info.Size() <= 2*part {
+		return err
+	}
+	return os.Truncate(path, info.Size()-part)
+}
+
+// last are the kinds of records that say that an apply is through. Everything is done by then: an apply that could not
+// say so would be called unfinished for the sake of a line.
+var last = map[Kind]bool{Verified: true, Applied: true}
+
 // back are the kinds of records that the space is reserved for.
 var back = map[Kind]bool{Failed: true, Undoing: true, Undone: true, UndoFailed: true, RollingBack: true, RolledBack: true, RollbackIncomplete: true}

@@ -113,6 +113,7 @@ func TestGaps(t *testing.T) {
 		"a start":                func(w *Window) { w.Startup = false },
 		"an end":                 func(w *Window) { w.Stops = 0 },
 		"a second start":         func(w *Window) { w.SecondStart = false },
+		"a start before that":    func(w *Window) { w.Starts = 1 },
 		"a check that":           func(w *Window) { w.ChecksPassed = false },
 	} {
 		f := whole()

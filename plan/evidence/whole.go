@@ -21,7 +21,9 @@ func (f *File) LifeGaps() []string {
 	}
 	need(f.Started(), "a start")
 	need(f.any(func(w Window) bool { return w.Stops > 0 }), "an end that it came to itself when it was stopped")
-	need(f.any(func(w Window) bool { return w.SecondStart }), "a second start after that")
+	again := f.any(func(w Window) bool { return w.SecondStart })
+	need(again, "a second start after that")
+	need(!again || f.Starts() > 1, "a start before that: a restart shows the second one alone")
 	need(f.any(func(w Window) bool { return w.ChecksPassed }), "a check that it works (its health check, or an exercise)")
 	return out
 }

@@ -236,7 +236,10 @@ type Proc struct {
 	// Limits as the kernel holds them; -1 is unlimited, nil could not be read.
 	MemoryLimit *int64 `json:"memory_limit"`
 	PidsLimit   *int64 `json:"pids_limit"`
-	CPUShares   *int64 `json:"cpu_shares"` // cgroup v1 cpu.shares, or the v2 weight converted to shares
+	// MemorySwapLimit is that of memory and swap together, as the engine counts; nil also where the kernel keeps no
+	// account of swap.
+	MemorySwapLimit *int64 `json:"memory_swap_limit,omitempty"`
+	CPUShares       *int64 `json:"cpu_shares"` // cgroup v1 cpu.shares, or the v2 weight converted to shares
 	// CPUWeight is cpu.weight of cgroup v2 itself, 1 to 10000; the kernel's own is 100.
 	CPUWeight *int64 `json:"cpu_weight,omitempty"`
 	AppArmor  string `json:"apparmor,omitempty"`

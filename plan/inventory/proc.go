@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -251,11 +252,10 @@ func (r *procReader) appArmor(pid int) string {
 func (r *procReader) limits(proc *Proc, groups cgroups) {
 	if dir, v2, err := r.mount.group(groups, "memory"); err == nil && v2 {
 		proc.MemoryLimit = r.root.number(dir, "memory.max")
+		proc.MemorySwapLimit = together(proc.MemoryLimit, r.root.number(dir, "memory.swap.max"))
 	} else if err == nil {
-		proc.MemoryLimit = r.root.number(dir, "memory.limit_in_bytes")
-		if proc.MemoryLimit != nil && *proc.MemoryLimit >= v1Unlimited {
-			*proc.MemoryLimit = unlimited
-		}
+		proc.MemoryLimit = boundedV1(r.root.number(dir, "memory.limit_in_bytes"))
+		proc.MemorySwapLimit = boundedV1(r.root.number(dir, "memory.memsw.limit_in_bytes"))
 	}
 	if dir, _, err := r.mount.group(groups, "pids"); err == nil {
 		proc.PidsLimit = r.root.number(dir, "pids.max")
@@ -266,6 +266,26 @@ func (r *procReader) limits(proc *Proc, groups cgroups) {
 	} else if err == nil {
 		proc.CPUShares = r.root.number(dir, "cpu.shares")
 	}
+}
+
+// boundedV1 is a memory limit of cgroup v1, where a very large number means none.
+func boundedV1(limit *int64) *int64 {
+	if limit != nil && *limit >= v1Unlimited {
+		*limit = unlimited
+	}
+	return limit
+}
+
+// together is the limit of memory and swap that two limits of cgroup v2 make; nil: one of them is not known.
+func together(memory, swap *int64) *int64 {
+	if memory == nil || swap == nil {
+		return nil
+	}
+	both := int64(unlimited)
+	if *memory >= 0 && *swap >= 0 && *memory <= math.MaxInt64-*swap {
+		both = *memory + *swap
+	}
+	return &both
 }
 
 // sharesOf converts a cgroup v2 weight (1…10000) to shares (2…262144). Runtimes map many shares to

@@ -99,6 +99,39 @@ func TestReadProc(t *testing.T) {
 	}
 }
 
+// The limits of swap are read as the engine counts them: with memory. What is not known is no limit and none either.
+func TestMemorySwapLimit(t *testing.T) {
+	const v1Memory = "/sys/fs/cgroup/memory" + v1Path
+	n := func(v int64) *int64 { return &v }
+	for name, tc := range map[string]struct {
+		mounts, group string
+		files         map[string]string
+		want          *int64
+	}{
+		"v2, none":            {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.max": "268435456\n", v2Dir + "/memory.swap.max": "0\n"}, n(268435456)},
+		"v2, as much again":   {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.max": "268435456\n", v2Dir + "/memory.swap.max": "268435456\n"}, n(536870912)},
+		"v2, lifted":          {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.max": "268435456\n", v2Dir + "/memory.swap.max": "max\n"}, n(-1)},
+		"v2, only swap":       {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.max": "max\n", v2Dir + "/memory.swap.max": "0\n"}, n(-1)},
+		"v2, too large":       {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.max": "9223372036854771712\n", v2Dir + "/memory.swap.max": "9223372036854771712\n"}, n(-1)},
+		"v2, no account":      {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.max": "268435456\n"}, nil},
+		"v2, memory not read": {v2Mounts, v2Group, map[string]string{v2Dir + "/memory.swap.max": "0\n"}, nil},
+		"v1":                  {v1Mounts, v1Group, map[string]string{v1Memory + "/memory.limit_in_bytes": "268435456\n", v1Memory + "/memory.memsw.limit_in_bytes": "268435456\n"}, n(268435456)},
+		"v1, lifted":          {v1Mounts, v1Group, map[string]string{v1Memory + "/memory.limit_in_bytes": "268435456\n", v1Memory + "/memory.memsw.limit_in_bytes": "9223372036854771712\n"}, n(-1)},
+		"v1, no account":      {v1Mounts, v1Group, map[string]string{v1Memory + "/memory.limit_in_bytes": "268435456\n"}, nil},
+	} {
+		tc.files["/sys/fs/cgroup/pids"+v1Path+"/cgroup.procs"] = "100\n"
+		tc.files[v2Dir+"/cgroup.procs"] = "100\n"
+		proc, err := ReadProc(string(recorded(t, tc.mounts, tc.group, tc.files)), 100)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(tc.want, proc.MemorySwapLimit); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
 func TestReadProcProblems(t *testing.T) {
 	for _, tc := range []struct {
 		name, mounts, group string

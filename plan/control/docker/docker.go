@@ -96,6 +96,7 @@ func containerControls() []control.Control {
 		openPorts(),
 		hostNetwork(),
 		memoryLimit(),
+		swapLimit(),
 		cpuShares(),
 		readOnlyRootfs(),
 		hostInterface(),

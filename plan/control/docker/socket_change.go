@@ -45,7 +45,7 @@ func (f seenFile) change(h *inventory.Host, found plan.Finding, changes []plan.C
 	found.Blocked, found.Changes = "", changes
 	found.Risk = found.Risk.Raise(plan.RiskMedium, "whoever talked to the engine without being root or in the group of its socket loses it")
 	if swapless := liftedByReload(h); durable && len(swapless) > 0 {
-		found.Notes = append(found.Notes, fmt.Sprintf("systemd reads its units again, and lifts the swap limit of %s until a restart, as with every daemon-reload: with cgroup v2 runc sets a limit of zero past it", list(swapless)))
+		found.Notes = append(found.Notes, fmt.Sprintf("systemd reads its units again, and lifts the swap limit of %s until docker update or a restart sets it again, as with every daemon-reload: with cgroup v2 runc sets a limit of zero past it (docker/swap-limit tells then)", list(swapless)))
 	}
 	if !durable {
 		found.Notes = append(found.Notes, f.source()+" makes it right at each start, so somebody changed it since: look for what does that at boot")

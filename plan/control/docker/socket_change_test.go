@@ -117,7 +117,7 @@ func TestSwapLimitsThatAReloadLifts(t *testing.T) {
 		h.Engine.CgroupVersion, h.Engine.CgroupDriver, h.EngineFiles[0].Socket.Mode = tc.version, tc.driver, tc.next
 		f := judgeFiles(h, dockerSock(), judgeSocketMode)[0]
 		said := slices.ContainsFunc(f.Notes, func(note string) bool {
-			return strings.Contains(note, "lifts the swap limit of closed until a restart")
+			return strings.Contains(note, "lifts the swap limit of closed until docker update or a restart sets it again")
 		})
 		if len(f.Changes) == 0 || said != tc.note {
 			t.Errorf("%+v: %d changes, notes %q", tc, len(f.Changes), f.Notes)

@@ -148,9 +148,13 @@ func usesNone(c *inventory.Container) bool {
 		return false
 	}
 	return len(which(c, func(p inventory.Process) bool {
-		return p.CapEff|p.CapPrm|p.CapInh|p.CapAmb != 0 || p.Setuid || p.FileCaps || p.ExeProblem != ""
+		return !runtimes(p) && (p.CapEff|p.CapPrm|p.CapInh|p.CapAmb != 0 || p.Setuid || p.FileCaps || p.ExeProblem != "")
 	})) == 0
 }
+
+// runtimes reports whether a process is the runtime's, about to become one of the container: a health check and docker
+// exec begin so. One that only calls itself so loses what it hides.
+func runtimes(p inventory.Process) bool { return strings.HasPrefix(p.Name, "runc:[") }
 
 func holders(c *inventory.Container, v capView) []inventory.Process {
 	return which(c, func(p inventory.Process) bool { return p.CapBnd&^capMask(v.wanted) != 0 })

@@ -116,17 +116,29 @@ func users(p *inventory.Proc) map[string][]int {
 // nowRoot ends what [risen] says.
 const nowRoot = " and now runs as root"
 
-// risen names a program that used to run without root and now runs as root: it tried to give root
-// up, was not allowed to, and went on.
+// risen names a program that used to run without root and now runs as root: it tried to give root up, was not allowed
+// to, and went on. One that begins as root and has workers that give it up (as web servers do) shows by both: no worker
+// of another user is there, and there are more as root than before.
 func risen(before, after *inventory.Proc) string {
 	was := users(before)
 	is := users(after)
 	for _, name := range slices.Sorted(maps.Keys(is)) {
-		if ids := was[name]; len(ids) > 0 && !slices.Contains(ids, 0) && slices.Contains(is[name], 0) {
-			return fmt.Sprintf("runs %s, which ran as user %d%s", clean(name, maxMessage), ids[0], nowRoot)
+		at := slices.IndexFunc(was[name], other)
+		if at < 0 {
+			continue
+		}
+		had, has := count(was[name], 0), count(is[name], 0)
+		if had == 0 && has > 0 || has > had && !slices.ContainsFunc(is[name], other) {
+			return fmt.Sprintf("runs %s, which ran as user %d%s", clean(name, maxMessage), was[name][at], nowRoot)
 		}
 	}
 	return ""
+}
+
+func other(id int) bool { return id != 0 }
+
+func count(ids []int, id int) int {
+	return len(slices.DeleteFunc(slices.Clone(ids), func(one int) bool { return one != id }))
 }
 
 // missing names a program that ran before and does not now, by name and by whether it is root.
@@ -144,6 +156,6 @@ func missing(before, after *inventory.Proc) string {
 // lacks: there was one as root (or one not as root) and there is none left.
 func lacks(was, is []int) bool {
 	root := func(ids []int) bool { return slices.Contains(ids, 0) }
-	other := func(ids []int) bool { return slices.ContainsFunc(ids, func(id int) bool { return id != 0 }) }
-	return root(was) && !root(is) || other(was) && !other(is)
+	others := func(ids []int) bool { return slices.ContainsFunc(ids, other) }
+	return root(was) && !root(is) || others(was) && !others(is)
 }

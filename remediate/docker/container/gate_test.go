@@ -225,6 +225,9 @@ func TestRisenAndMissing(t *testing.T) {
 		{"worker gone", procs(p("nginx", 0), p("redis", 999)), false, true},
 		{"program gone", procs(p("nginx", 0), p("nginx", 33)), false, true},
 		{"program as root", procs(p("nginx", 0), p("nginx", 33), p("redis", 0)), true, true},
+		{"worker as root", procs(p("nginx", 0), p("nginx", 0), p("redis", 999)), true, true},
+		{"a worker of two as root", procs(p("nginx", 0), p("nginx", 0), p("nginx", 33), p("redis", 999)), false, false},
+		{"worker of another user", procs(p("nginx", 0), p("nginx", 34), p("redis", 999)), false, false},
 		{"one more as root", procs(p("nginx", 0), p("nginx", 33), p("redis", 999), p("cron", 0)), false, false},
 	}
 	for _, tt := range tests {

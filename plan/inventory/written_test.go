@@ -173,3 +173,19 @@ func TestManyWrittenDirs(t *testing.T) {
 		t.Errorf("%d, partial %t, %v", len(dirs), partial, err)
 	}
 }
+
+// A volume without a name is no part of how a container works: with one more, what was learnt holds.
+func TestWorkWithoutAnonymousVolumes(t *testing.T) {
+	c := &Container{}
+	before := c.Work().Digest()
+	c.Inspect.Mounts = []Mount{{Type: "volume", Name: strings.Repeat("0a", 32), Destination: "/var/lib/app"}}
+	if c.Work().Digest() != before {
+		t.Error("a volume without a name changes the work")
+	}
+	for _, m := range []Mount{{Type: "volume", Name: "data", Destination: "/var/lib/app"}, {Type: "bind", Destination: "/var/lib/app"}} {
+		c.Inspect.Mounts = []Mount{m}
+		if c.Work().Digest() == before || c.Work().ID() != c.Work().Digest()[:16] {
+			t.Errorf("%+v does not", m)
+		}
+	}
+}

@@ -48,11 +48,15 @@ func TestUpdateAndUndo(t *testing.T) {
 	if p := procOf(t, now); *p.MemoryLimit != mib64 || *p.PidsLimit != 100 || *p.CPUShares != 512 {
 		t.Errorf("kernel: %d bytes, %d pids, %d shares", *p.MemoryLimit, *p.PidsLimit, *p.CPUShares)
 	}
+	swapComesBack(t, h, now)
 	out := undone(t, u, step, rec)
 	if out.How != plan.Functional || len(out.Notes) != 4 || out.Nothing {
 		t.Errorf("Undo: %+v", out)
 	}
 	now = look(t, h, "web")
+	if p := procOf(t, now); p.MemorySwapLimit != nil && *p.MemorySwapLimit != -1 {
+		t.Errorf("swap after undo: %d bytes", *p.MemorySwapLimit)
+	}
 	if p := procOf(t, now); *p.MemoryLimit != -1 || *p.PidsLimit != -1 || *p.CPUShares != 1024 || now.State.PID != was.State.PID {
 		t.Errorf("kernel after undo: %d bytes, %d pids, %d shares", *p.MemoryLimit, *p.PidsLimit, *p.CPUShares)
 	}
@@ -64,6 +68,33 @@ func TestUpdateAndUndo(t *testing.T) {
 	h.Docker(t, "restart", "-t", "1", "web")
 	if p := procOf(t, look(t, h, "web")); *p.MemoryLimit != -1 || *p.PidsLimit != -1 {
 		t.Errorf("kernel after a restart: %d bytes, %d pids", *p.MemoryLimit, *p.PidsLimit)
+	}
+}
+
+// swapComesBack lifts the limit of swap as systemd does, and has the engine set the same numbers again: that is what
+// docker/swap-limit tells people to do.
+func swapComesBack(t *testing.T, h *host.Host, c *state) {
+	t.Helper()
+	held := func(want int64) bool {
+		p := procOf(t, c)
+		return p.MemorySwapLimit != nil && *p.MemorySwapLimit == want
+	}
+	if p := procOf(t, c); p.MemorySwapLimit == nil {
+		t.Log("this kernel keeps no account of swap")
+		return
+	}
+	if !held(mib128) {
+		t.Errorf("the kernel does not hold the limit of swap")
+	}
+	h.Exec(t, "sh", "-c", `set -e
+		for file in $(find /sys/fs/cgroup -path "*`+c.ID+`*" -name memory.memsw.limit_in_bytes); do echo -1 >"$file"; done
+		for file in $(find /sys/fs/cgroup -path "*`+c.ID+`*" -name memory.swap.max); do echo max >"$file"; done`)
+	if !held(-1) {
+		t.Error("the limit of swap was not lifted")
+	}
+	h.Docker(t, "update", "--memory", fmt.Sprint(mib64), "--memory-swap", fmt.Sprint(mib128), c.name())
+	if !held(mib128) {
+		t.Error("the same numbers do not bring the limit of swap back")
 	}
 }
 

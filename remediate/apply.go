@@ -85,7 +85,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (Outcome, error) {
 		err = x.arm(ctx, q.Confirm)
 	}
 	if err == nil {
-		err = x.forward(ctx, steps, q.OnFailure)
+		err = x.oversee(ctx, x.forward(ctx, steps, q.OnFailure), q.OnFailure)
 	}
 	x.settle(ctx)
 	x.close()

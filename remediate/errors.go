@@ -69,7 +69,7 @@ func (e *StaleError) Unwrap() error { return plan.ErrStale }
 // StepError is the failure of one step.
 type StepError struct {
 	Step string
-	// During is "prepare", "do" or "undo".
+	// During is "prepare", "do", "watch" or "undo".
 	During string
 	Err    error
 }
@@ -84,6 +84,8 @@ func (e *StepError) verb() string {
 	switch e.During {
 	case "do":
 		return "apply"
+	case "watch":
+		return "keep"
 	case "undo":
 		return "roll back"
 	}

@@ -20,6 +20,7 @@ const (
 	PhaseUndone     Phase = "undone"
 	PhaseUndoFailed Phase = "undo-failed"
 	PhaseVerify     Phase = "verify"
+	PhaseWatch      Phase = "watch"
 )
 
 // Event tells a person or a program what a run is doing. It holds no secret.

@@ -27,6 +27,9 @@ type Runner struct {
 	Events func(Event)
 	// Verify reads the host again and returns the findings of the steps' controls that do not hold.
 	Verify func(context.Context, []plan.Step) ([]plan.Finding, error)
+	// Watch, when set, looks for a while at what an apply made. A *StepError takes that step back, as one of its
+	// handler would have; any other error says only that it could not look. It ends early when ctx does.
+	Watch func(ctx context.Context, steps []plan.Step) error
 	// Raise, when set, starts an engine that is down, before a rollback or a resumed apply touches
 	// anything and while the host is locked: an engine that another run restarts is not down. Its error
 	// says why the engine stays down.

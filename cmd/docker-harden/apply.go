@@ -23,7 +23,7 @@ func (a *app) applyCommand() *cli.Command {
 	flags := append(selectFlags(),
 		yesFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "check that the plan can be applied, print it, change nothing"},
-		confirmFlag(),
+		confirmFlag(), watchFlag(),
 		targetFlag("apply only `TARGET` of the plan; may be repeated"),
 		choice("on-failure", "when a step fails: `ACTION` is rollback (everything) or stop (keep what was done before)",
 			"rollback", "rollback", "stop"),
@@ -42,9 +42,14 @@ With --confirm it goes back by itself, unless somebody runs confirm within that 
 begin: for changes that may lock you out. It goes back also when this tool is killed, or replaced, or the
 host is rebooted (without systemd: with the next command after the boot).
 
+With --watch it stays and looks at the changed containers for that time: one that is restarted by its policy,
+ends with an error, loses a process for lack of memory, runs into its limit of processes, becomes unhealthy, or
+runs a program as root that gave root up before, takes the apply back, with the reason.
+
 Examples:
   sudo $CMD apply host.plan
   sudo $CMD apply host.plan --confirm 5m         then, from a new session: sudo $CMD confirm
+  sudo $CMD apply host.plan --watch 10m          go back when a changed container gets into trouble
   sudo $CMD apply host.plan --dry-run
   sudo $CMD apply host.plan --target container/web --max-risk low
   sudo $CMD apply -p baseline                    plan now, show it, ask`,
@@ -63,6 +68,9 @@ type application struct {
 
 func (a *app) apply(c *cli.Context) error {
 	var x *application
+	if _, err := watchTime(c); err != nil {
+		return err
+	}
 	var err error
 	if !c.Bool("dry-run") {
 		if err := a.overdue(c); err != nil {
@@ -106,6 +114,9 @@ func (a *app) apply(c *cli.Context) error {
 			if err := daemon.Observed(a.stateDir(c), x.host.Daemon); err != nil {
 				return remediate.Outcome{}, err
 			}
+		}
+		if err := a.oversee(c, r, a.watcher(c, x.engine), x.plan.Steps); err != nil {
+			return remediate.Outcome{}, err
 		}
 		return r.Apply(c.Context, request)
 	})

@@ -148,6 +148,8 @@ func runningLine(e remediate.Event) string {
 			text = "bringing back"
 		case remediate.PhaseVerify:
 			return "looking at the whole host again"
+		case remediate.PhaseWatch:
+			return "watching what was changed"
 		}
 	}
 	return counter(e) + " " + clean(e.Step) + "  " + text

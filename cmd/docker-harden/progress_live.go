@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"fmt"
 	"io"
 	"sync"
@@ -59,7 +60,7 @@ func (p *liveProgress) event(e remediate.Event) {
 	defer p.mu.Unlock()
 	finished := finishedLine(e)
 	if finished == "" {
-		if e.Phase == remediate.PhasePrepare || e.Phase == remediate.PhaseUndo || e.Phase == remediate.PhaseVerify {
+		if slices.Contains([]remediate.Phase{remediate.PhasePrepare, remediate.PhaseUndo, remediate.PhaseVerify, remediate.PhaseWatch}, e.Phase) {
 			p.since = time.Now()
 		}
 		p.line = runningLine(e)

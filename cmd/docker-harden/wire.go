@@ -151,8 +151,7 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 		}
 		engineHandler.Daemon, engineHandler.Service = h.Daemon, service
 	}
-	state, _ := filepath.Abs(a.stateDir(c)) // without it no value of a variable is moved into a file there
-	o := container.Options{State: state, Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
+	o := a.containerOptions(c)
 	recreator := &container.Recreator{Engine: e.Client, Options: o}
 	updater := &container.Updater{Engine: e.Client, Options: o}
 	return &remediate.Runner{
@@ -166,6 +165,16 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 		Timer: alarm{app: a, c: c, unit: engineHandler.Service.Unit}, Clock: host.Clock,
 		Events: p.event, Now: time.Now, Tool: toolVersion(), Machine: inventory.MachineID(),
 	}, engineHandler.Service
+}
+
+func (a *app) containerOptions(c *cli.Context) container.Options {
+	state, _ := filepath.Abs(a.stateDir(c)) // without it no value of a variable is moved into a file there
+	return container.Options{State: state, Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
+}
+
+// watcher looks at containers after an apply.
+func (a *app) watcher(c *cli.Context, e *engine) *container.Watcher {
+	return &container.Watcher{Engine: e.Client, Options: a.containerOptions(c)}
 }
 
 // observer looks at an engine that was not looked at before, or was restarted since.

@@ -17,6 +17,8 @@ type Options struct {
 	Stable time.Duration
 	// HealthTimeout bounds the wait for a health check. 0: 5 minutes.
 	HealthTimeout time.Duration
+	// Refused, when set, says which capability the kernel refused a container, by name and id, that it needs.
+	Refused func(name, id string) Refusal
 	// TX names the transaction in temporary container names. nil: random.
 	TX func() string
 }

@@ -46,11 +46,12 @@ func workingSet(used int64, stats map[string]int64) int64 {
 
 var errNoGroup = errors.New("no control group")
 
-// groupUsage reads a process's control group at its usual place.
-func (o Options) groupUsage(pid int) (usage, error) {
+// groups are the directories in which a process's memory and tasks are counted, at their usual places, and the name of
+// the file with the memory in use.
+func (o Options) groups(pid int) (memory, pids, current string, err error) {
 	text, err := os.ReadFile(o.path("proc", strconv.Itoa(pid), "cgroup"))
 	if err != nil {
-		return usage{}, err
+		return "", "", "", err
 	}
 	groups := make(map[string]string)
 	for line := range strings.Lines(string(text)) {
@@ -60,8 +61,8 @@ func (o Options) groupUsage(pid int) (usage, error) {
 			}
 		}
 	}
-	memory, current := o.path("sys/fs/cgroup", groups[""]), "memory.current"
-	pids := memory
+	memory, current = o.path("sys/fs/cgroup", groups[""]), "memory.current"
+	pids = memory
 	if group, ok := groups["memory"]; ok {
 		memory, current = o.path("sys/fs/cgroup/memory", group), "memory.usage_in_bytes"
 	}
@@ -70,7 +71,38 @@ func (o Options) groupUsage(pid int) (usage, error) {
 	}
 	// The root group has no usage of its own: a container is never in it.
 	if filepath.Base(memory) == "cgroup" || filepath.Base(memory) == "memory" {
-		return usage{}, errNoGroup
+		return "", "", "", errNoGroup
+	}
+	return memory, pids, current, nil
+}
+
+// hits are how often the kernel enforced a limit on a container: killed a process for lack of memory, refused one more
+// process or thread.
+type hits struct{ killed, refused int64 }
+
+// hits reads them; what the kernel does not count is 0.
+func (o Options) hits(pid int) (hits, error) {
+	memory, pids, current, err := o.groups(pid)
+	if err != nil {
+		return hits{}, err
+	}
+	file := "memory.events"
+	if current != "memory.current" {
+		file = "memory.oom_control"
+	}
+	kills, err := counters(filepath.Join(memory, file))
+	if err != nil {
+		return hits{}, err
+	}
+	refusals, _ := counters(filepath.Join(pids, "pids.events"))
+	return hits{killed: kills["oom_kill"], refused: refusals["max"]}, nil
+}
+
+// groupUsage reads a process's control group.
+func (o Options) groupUsage(pid int) (usage, error) {
+	memory, pids, current, err := o.groups(pid)
+	if err != nil {
+		return usage{}, err
 	}
 	used, err := number(filepath.Join(memory, current))
 	if err != nil {

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"slices"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"

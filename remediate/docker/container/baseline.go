@@ -119,9 +119,9 @@ const nowRoot = " and now runs as root"
 // risen names a program that used to run without root and now runs as root: it tried to give root up, was not allowed
 // to, and went on. One that begins as root and has workers that give it up (as web servers do) shows by both: no worker
 // of another user is there, and there are more as root than before.
-func risen(before, after *inventory.Proc) string {
-	was := users(before)
-	is := users(after)
+func risen(before, after *inventory.Proc) string { return risenAmong(users(before), users(after)) }
+
+func risenAmong(was, is map[string][]int) string {
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		at := slices.IndexFunc(was[name], other)
 		if at < 0 {

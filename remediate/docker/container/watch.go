@@ -217,7 +217,7 @@ func (g *guard) crowded(s sight) bool {
 func (g *guard) profile(s sight, now time.Time) string {
 	what := ""
 	if s.users != nil && !s.paused {
-		what = roseToRoot(g.was(), s.users)
+		what = risenAmong(g.was(), s.users)
 	}
 	switch {
 	case what == "":
@@ -242,34 +242,6 @@ func (g *guard) was() map[string][]int {
 
 func known(list []inventory.Process) map[string][]int {
 	return users(&inventory.Proc{All: list})
-}
-
-// roseToRoot names a program that used to run without root and now runs as root only: all of it, or the part that gave
-// root up when it still could. The second shows in that there are more of it as root than before.
-func roseToRoot(was, is map[string][]int) string {
-	for _, name := range slices.Sorted(maps.Keys(is)) {
-		roots, others := split(was[name])
-		now, left := split(is[name])
-		if len(others) > 0 && len(left) == 0 && now > roots {
-			return fmt.Sprintf("runs %s, which ran as user %d%s", clean(name, maxMessage), others[0], nowRoot)
-		}
-		if len(others) > 0 && roots == 0 && now > 0 {
-			return fmt.Sprintf("runs %s, which ran as user %d%s", clean(name, maxMessage), others[0], nowRoot)
-		}
-	}
-	return ""
-}
-
-// split counts those that are root and gives the others.
-func split(ids []int) (roots int, others []int) {
-	for _, id := range ids {
-		if id == 0 {
-			roots++
-		} else {
-			others = append(others, id)
-		}
-	}
-	return roots, others
 }
 
 // failure words what is wrong, and what of the change accounts for it.

@@ -130,7 +130,7 @@ func TestBegin(t *testing.T) {
 	}
 }
 
-func TestRoseToRoot(t *testing.T) {
+func TestRisenAmong(t *testing.T) {
 	for name, tt := range map[string]struct{ was, is []int }{
 		"as before":                {[]int{0, 33}, []int{0, 33}},
 		"never another":            {[]int{0}, []int{0, 0, 0}},
@@ -139,14 +139,14 @@ func TestRoseToRoot(t *testing.T) {
 		"new":                      {nil, []int{0}},
 		"one more, and others too": {[]int{0, 33}, []int{0, 0, 33}},
 	} {
-		if got := roseToRoot(map[string][]int{"x": tt.was}, map[string][]int{"x": tt.is}); got != "" {
+		if got := risenAmong(map[string][]int{"x": tt.was}, map[string][]int{"x": tt.is}); got != "" {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
 	for name, tt := range map[string]struct{ was, is []int }{
 		"workers": {[]int{0, 33, 33}, []int{0, 0, 0}}, "all of it": {[]int{999}, []int{0}}, "one of two": {[]int{999, 999}, []int{0, 999}},
 	} {
-		if got := roseToRoot(map[string][]int{"x": tt.was}, map[string][]int{"x": tt.is}); !strings.HasSuffix(got, nowRoot) {
+		if got := risenAmong(map[string][]int{"x": tt.was}, map[string][]int{"x": tt.is}); !strings.HasSuffix(got, nowRoot) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

@@ -107,8 +107,14 @@ func (a *app) printEvidence(f *evidence.File, path string) error {
 	if used := f.Used(); len(used) > 0 {
 		line("", `In a profile: containers: [{match: %q, controls: {docker/capabilities: {params: {keep: [%s]}}}}]`, f.Container.Name, strings.Join(used, ", "))
 	}
+	if creates, starts, stops := f.Lives(); creates+starts+stops > 0 {
+		line("life", "made %s, started %s, ended by itself %s", count(creates, "time"), count(starts, "time"), count(stops, "time"))
+	}
 	if !f.Started() {
 		line("", "Its start was not seen: what is needed only then is not here.")
+	}
+	if gaps := f.LifeGaps(); len(gaps) > 0 {
+		line("", "Not seen: %s.", strings.Join(gaps, ", "))
 	}
 	_, err := io.WriteString(a.out, b.String())
 	return err

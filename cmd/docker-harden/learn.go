@@ -55,7 +55,8 @@ func (a *app) learn(c *cli.Context) error {
 	if c.IsSet("for") && c.Duration("for") <= 0 {
 		return usagef("--for takes a time above 0")
 	}
-	_, h, err := a.look(c.Context, c, inventory.Options{})
+	defer onInterrupt(c.Context, "ending the watch and writing down what was seen; once more to end without")()
+	e, h, err := a.look(c.Context, c, inventory.Options{})
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,11 @@ func (a *app) learn(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := a.watch(c, watched)
+	lasts := c.Duration("for")
+	if lasts == 0 && c.String("exercise") == "" {
+		lasts = learnTime
+	}
+	w, err := a.watch(c, e, watched, func(w *learn.Watch) error { return a.observeWhile(c, w, watched, lasts) })
 	if err != nil {
 		return err
 	}
@@ -93,8 +98,8 @@ func learnable(h *inventory.Host, names []string) ([]*inventory.Container, error
 	return out, nil
 }
 
-// watch counts and samples until the time is over, the exercise has ended or somebody interrupts.
-func (a *app) watch(c *cli.Context, watched []*inventory.Container) (*learn.Watch, error) {
+// watch counts, samples and listens while something is done.
+func (a *app) watch(c *cli.Context, e *engine, watched []*inventory.Container, do func(*learn.Watch) error) (*learn.Watch, error) {
 	w := &learn.Watch{Tool: toolVersion(), From: time.Now()}
 	recorder, err := trace.Start()
 	if err != nil {
@@ -104,20 +109,13 @@ func (a *app) watch(c *cli.Context, watched []*inventory.Container) (*learn.Watc
 		w.Hook = recorder.Hook()
 		defer recorder.Close() //nolint:errcheck // everything was read
 	}
-	lasts := c.Duration("for")
-	if lasts == 0 && c.String("exercise") == "" {
-		lasts = learnTime
-	}
-	names := make([]string, len(watched))
-	for i, one := range watched {
-		names[i] = one.Name
-	}
-	a.note(c, "Watching %s. Ctrl-C ends it early.", watching(names, lasts))
-	sampled, err := a.sampleWhile(c, lasts)
+	f := a.follow(c, e, watched, w.From)
+	err = do(w)
+	w.To = time.Now()
+	f.end(w)
 	if err != nil {
 		return nil, err
 	}
-	w.To = time.Now()
 	if recorder != nil {
 		if w.Counts, err = recorder.Counts(); err != nil {
 			return nil, err
@@ -125,15 +123,24 @@ func (a *app) watch(c *cli.Context, watched []*inventory.Container) (*learn.Watc
 	}
 	// However the watching ended, what was seen is written down.
 	_, w.Host, err = a.look(context.WithoutCancel(c.Context), c, inventory.Options{})
+	return w, err
+}
+
+// observeWhile watches until the time is over, the exercise has ended or somebody interrupts.
+func (a *app) observeWhile(c *cli.Context, w *learn.Watch, watched []*inventory.Container, lasts time.Duration) error {
+	names := make([]string, len(watched))
+	for i, one := range watched {
+		names[i] = one.Name
+	}
+	a.note(c, "Watching %s. Ctrl-C ends it early.", watching(names, lasts))
+	sampled, err := a.sampleWhile(c, w, lasts)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i := range w.Host.Containers {
-		if before := sampled.Find(w.Host.Containers[i].ID); before != nil && before.Usage != nil {
-			w.Host.Containers[i].Usage = before.Usage
-		}
+	for i := range sampled.Containers {
+		w.Sampled(sampled.Containers[i].ID, sampled.Containers[i].Usage)
 	}
-	return w, nil
+	return nil
 }
 
 func watching(names []string, lasts time.Duration) string {
@@ -145,7 +152,7 @@ func watching(names []string, lasts time.Duration) string {
 }
 
 // sampleWhile takes samples of all containers while the time lasts and the exercise runs, or until interrupted.
-func (a *app) sampleWhile(c *cli.Context, lasts time.Duration) (*inventory.Host, error) {
+func (a *app) sampleWhile(c *cli.Context, w *learn.Watch, lasts time.Duration) (*inventory.Host, error) {
 	enough := make(chan struct{})
 	var failed error
 	go func() {
@@ -157,7 +164,7 @@ func (a *app) sampleWhile(c *cli.Context, lasts time.Duration) (*inventory.Host,
 			defer cancel()
 		}
 		if command := c.String("exercise"); command != "" {
-			failed = a.exercise(c.Context, command)
+			w.Passed, failed = a.exercise(c.Context, command)
 			if lasts == 0 {
 				return
 			}
@@ -176,16 +183,17 @@ func (a *app) sampleWhile(c *cli.Context, lasts time.Duration) (*inventory.Host,
 	return h, nil
 }
 
-// exercise runs a command as the person who asks would, its output on stderr: stdout is the result's.
-func (a *app) exercise(ctx context.Context, command string) error {
+// exercise runs a command as the person who asks would, its output on stderr: stdout is the result's. One that was
+// interrupted has not passed.
+func (a *app) exercise(ctx context.Context, command string) (passed bool, err error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Stdout, cmd.Stderr, cmd.Stdin = a.err, a.err, nil
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Run(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("the exercise failed, so what was seen is not written down: %w", err)
+	if err = cmd.Run(); err != nil && ctx.Err() == nil {
+		return false, fmt.Errorf("the exercise failed, so what was seen is not written down: %w", err)
 	}
-	return nil
+	return err == nil, nil
 }
 
 // evidencePath is the file of a container: an engine that gives names with slashes does not choose the directory.

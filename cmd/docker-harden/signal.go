@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -37,7 +38,8 @@ var errDockerGone = errors.New("docker closed the plugin's socket")
 //
 // SIGPIPE is taken and dropped: a reader of our output that goes away must not kill an apply half way.
 func withSignals(parent context.Context, stderr io.Writer) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
+	said := &interruption{text: "stopping at the next safe point; once more to abandon (resume finishes it)"}
+	ctx, cancel := context.WithCancelCause(context.WithValue(parent, interruptionKey{}, said))
 	got := make(chan os.Signal, 1)
 	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	pipe := make(chan os.Signal, 1)
@@ -48,8 +50,7 @@ func withSignals(parent context.Context, stderr io.Writer) (context.Context, fun
 		case s := <-got:
 			signal.Stop(got)
 			cancel(signalError{s.(syscall.Signal)})
-			_, _ = fmt.Fprintf(stderr, "\ndocker-harden: got %s: stopping at the next safe point; once more to abandon (resume finishes it)\n",
-				signalName(s.(syscall.Signal)))
+			_, _ = fmt.Fprintf(stderr, "\ndocker-harden: got %s: %s\n", signalName(s.(syscall.Signal)), said.swap(""))
 		case <-done:
 		}
 	}()
@@ -58,6 +59,36 @@ func withSignals(parent context.Context, stderr io.Writer) (context.Context, fun
 		close(done)
 		cancel(nil)
 	}
+}
+
+// interruption is what a person is told who interrupts.
+type interruption struct {
+	mu   sync.Mutex
+	text string
+}
+
+type interruptionKey struct{}
+
+// swap says something else from now on and gives what was said until now; an empty text changes nothing.
+func (i *interruption) swap(text string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	before := i.text
+	if text != "" {
+		i.text = text
+	}
+	return before
+}
+
+// onInterrupt says another thing to who interrupts, until the returned function is called: not every command stands
+// between two steps.
+func onInterrupt(ctx context.Context, text string) (back func()) {
+	said, ok := ctx.Value(interruptionKey{}).(*interruption)
+	if !ok {
+		return func() {}
+	}
+	before := said.swap(text)
+	return func() { said.swap(before) }
 }
 
 // withDocker cancels the context when the docker CLI that runs us as a plugin goes away. Without a

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,7 +108,7 @@ func (f *follower) hear(ctx context.Context, from, until time.Time, tell func(le
 	for {
 		select {
 		case m := <-messages:
-			if e, ok := learn.EventOf(m); ok {
+			if e, ok := eventOf(m); ok {
 				tell(e)
 			}
 		case <-errs:
@@ -120,7 +122,7 @@ func stamp(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanos
 
 // event keeps one, and looks at a container that was started.
 func (f *follower) event(ctx context.Context, e learn.Event) {
-	if !f.story.Add(e) || e.Action != string(told.ActionStart) {
+	if !f.story.Add(e) || e.Action != learn.Started {
 		return
 	}
 	f.mu.Lock()
@@ -172,4 +174,23 @@ func (f *follower) observe(ctx context.Context, e learn.Event, o inventory.Optio
 		}
 	}
 	return nil
+}
+
+// eventOf reads what the engine tells; false: it says nothing about the life of a container.
+func eventOf(m told.Message) (learn.Event, bool) {
+	of := m.Actor.Attributes
+	e := learn.Event{At: time.Unix(0, m.TimeNano).UTC(), Container: m.Actor.ID, Action: string(m.Action), Name: strings.TrimPrefix(of["name"], "/")}
+	switch e.Action {
+	case learn.Killed:
+		e.Signal, _ = strconv.Atoi(of["signal"])
+	case learn.Died:
+		var err error
+		if e.Exit, err = strconv.Atoi(of["exitCode"]); err != nil {
+			e.Exit = learn.UnknownExit
+		}
+	case learn.Created, learn.Started, learn.Stopped, learn.Renamed, learn.Healthy:
+	default:
+		return learn.Event{}, false
+	}
+	return e, m.Type == told.ContainerEventType && e.Container != ""
 }

@@ -38,7 +38,7 @@ var errDockerGone = errors.New("docker closed the plugin's socket")
 //
 // SIGPIPE is taken and dropped: a reader of our output that goes away must not kill an apply half way.
 func withSignals(parent context.Context, stderr io.Writer) (context.Context, func()) {
-	said := &interruption{text: "stopping at the next safe point; once more to abandon (resume finishes it)"}
+	said := &interruption{text: betweenSteps}
 	ctx, cancel := context.WithCancelCause(context.WithValue(parent, interruptionKey{}, said))
 	got := make(chan os.Signal, 1)
 	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -60,6 +60,9 @@ func withSignals(parent context.Context, stderr io.Writer) (context.Context, fun
 		cancel(nil)
 	}
 }
+
+// betweenSteps is what a person is told who interrupts work on a plan.
+const betweenSteps = "stopping at the next safe point; once more to abandon (resume finishes it)"
 
 // interruption is what a person is told who interrupts.
 type interruption struct {

@@ -2,11 +2,7 @@ package learn
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/docker/docker/api/types/events"
 )
 
 // Event is one thing that happened to a container, as the engine told it.
@@ -19,32 +15,19 @@ type Event struct {
 	Exit      int // of a die
 }
 
-// healthyNow is the action of a health check that said healthy for the first time since a start, or again.
-const healthyNow = string(events.ActionHealthStatusHealthy)
+// What happens to containers, as the engine names it.
+const (
+	Created = "create"
+	Started = "start"
+	Killed  = "kill" // it was sent a signal
+	Died    = "die"
+	Stopped = "stop" // it was to be stopped, and has ended
+	Renamed = "rename"
+	Healthy = "health_status: healthy" // for the first time since a start, or again
+)
 
-// EventOf reads what the engine tells; false: it says nothing about the life of a container.
-func EventOf(m events.Message) (Event, bool) {
-	if m.Type != events.ContainerEventType || m.Actor.ID == "" {
-		return Event{}, false
-	}
-	e := Event{
-		At: time.Unix(0, m.TimeNano).UTC(), Container: m.Actor.ID, Action: string(m.Action),
-		Name: strings.TrimPrefix(m.Actor.Attributes["name"], "/"),
-	}
-	switch m.Action {
-	case events.ActionKill:
-		e.Signal, _ = strconv.Atoi(m.Actor.Attributes["signal"])
-	case events.ActionDie:
-		var err error
-		if e.Exit, err = strconv.Atoi(m.Actor.Attributes["exitCode"]); err != nil {
-			e.Exit = killedExit // an end of which nothing is known is not taken for a good one
-		}
-	case events.ActionCreate, events.ActionStart, events.ActionStop, events.ActionRename, events.ActionHealthStatusHealthy:
-	default:
-		return Event{}, false
-	}
-	return e, true
-}
+// UnknownExit stands for how a container ended of which nobody says: that is not taken for a good end.
+const UnknownExit = killedExit
 
 // Story is what is kept of the events of an engine: those of containers that had certain names at some time.
 type Story struct {

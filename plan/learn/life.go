@@ -109,25 +109,25 @@ func (w *Watch) told(was *inventory.Container, ids []string, window *evidence.Wi
 
 func (t *tale) event(l *life, e Event) {
 	switch e.Action {
-	case "create":
+	case Created:
 		if !swapName.MatchString(e.Name) {
 			t.window.Creates++
 			l.enter(evidence.PhaseCreate, e.At)
 		}
-	case "start":
+	case Started:
 		t.start(l, e)
-	case healthyNow:
+	case Healthy:
 		if l.phase == evidence.PhaseStart || l.phase == evidence.PhaseSecondStart {
 			t.phases = append(t.phases, evidence.Phase{Name: l.phase, From: l.since, To: e.At})
 			l.enter(evidence.PhaseRun, e.At)
 		}
-	case "kill":
+	case Killed:
 		t.signal(l, e)
-	case "die":
+	case Died:
 		t.leave(l, e.At)
 		l.runs, l.exit = false, e.Exit
 		t.end(l, l.stopping)
-	case "stop": // follows the end, whatever signal the image wants to be stopped with
+	case Stopped: // follows the end, whatever signal the image wants to be stopped with
 		t.end(l, l.signal != 0)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/events"
-
 	"docker-harden/plan/evidence"
 	"docker-harden/plan/evidence/trace"
 	"docker-harden/plan/inventory"
@@ -23,14 +21,14 @@ func told(t *testing.T, text string) []Event {
 		if n, err := fmt.Sscan(line, &second, &id, &name, &action, &number); n < 4 {
 			t.Fatalf("%q: %v", line, err)
 		}
-		m := events.Message{Type: events.ContainerEventType, Action: events.Action(strings.ReplaceAll(action, "_", " ")), TimeNano: at(second).UnixNano()}
-		if action == "healthy" {
-			m.Action = events.ActionHealthStatusHealthy
-		}
-		m.Actor = events.Actor{ID: id, Attributes: map[string]string{"name": name, "signal": fmt.Sprint(number), "exitCode": fmt.Sprint(number)}}
-		e, ok := EventOf(m)
-		if !ok {
-			t.Fatalf("%q is no event of a life", line)
+		e := Event{At: at(second), Container: id, Name: name, Action: action}
+		switch action {
+		case Killed:
+			e.Signal = number
+		case Died:
+			e.Exit = number
+		case "healthy":
+			e.Action = Healthy
 		}
 		out = append(out, e)
 	}
@@ -121,23 +119,6 @@ func TestStartIsNotLate(t *testing.T) {
 	phases := w.told(was, w.same(was), &window)
 	if len(phases) != 5 || !phases[1].From.Equal(at(10)) || !phases[3].From.Equal(at(30).Add(-eventLag)) {
 		t.Errorf("%+v", phases)
-	}
-}
-
-func TestEventOf(t *testing.T) {
-	for name, m := range map[string]events.Message{
-		"an image's":      {Type: events.ImageEventType, Action: events.ActionCreate, Actor: events.Actor{ID: "x"}},
-		"no id":           {Type: events.ContainerEventType, Action: events.ActionStart},
-		"something else":  {Type: events.ContainerEventType, Action: "exec_create: sh", Actor: events.Actor{ID: "x"}},
-		"not healthy yet": {Type: events.ContainerEventType, Action: events.ActionHealthStatusRunning, Actor: events.Actor{ID: "x"}},
-	} {
-		if e, ok := EventOf(m); ok {
-			t.Errorf("%s: %+v", name, e)
-		}
-	}
-	e, ok := EventOf(events.Message{Type: events.ContainerEventType, Action: events.ActionDie, Actor: events.Actor{ID: "x", Attributes: map[string]string{"name": "/web"}}})
-	if !ok || e.Name != "web" || e.Exit != killedExit {
-		t.Errorf("an end of which nothing is said: %+v", e)
 	}
 }
 

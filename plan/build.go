@@ -45,17 +45,7 @@ type Input struct {
 // Two controls may change the same list; their additions and removals are merged. Two controls
 // that want different values of the same setting are an internal error.
 func Build(in Input) (*Plan, error) {
-	if in.Lifetime == 0 {
-		in.Lifetime = DefaultLifetime
-	}
-	p := &Plan{
-		Format: Format, Tool: in.Tool, Made: in.Made.UTC(), Expires: in.Made.Add(in.Lifetime).UTC(),
-		Host: in.Host, Profile: in.Profile, Rules: in.Rules, Problems: in.Problems,
-		FromSnapshot: in.FromSnapshot, Steps: []Step{}, Findings: []Finding{},
-	}
-	for _, problem := range in.Problems {
-		p.Errored = p.Errored || problem.Fatal
-	}
+	p := in.empty()
 	findings, err := in.selected()
 	if err != nil {
 		return nil, err
@@ -86,6 +76,22 @@ func Build(in Input) (*Plan, error) {
 	p.holdRisky(steps, in.Select.MaxRisk)
 	p.Steps = order(steps, g.after)
 	return p, nil
+}
+
+// empty is the plan that has no steps and no findings yet.
+func (in *Input) empty() *Plan {
+	if in.Lifetime == 0 {
+		in.Lifetime = DefaultLifetime
+	}
+	p := &Plan{
+		Format: Format, Tool: in.Tool, Made: in.Made.UTC(), Expires: in.Made.Add(in.Lifetime).UTC(),
+		Host: in.Host, Profile: in.Profile, Rules: in.Rules, Problems: in.Problems,
+		FromSnapshot: in.FromSnapshot, Steps: []Step{}, Findings: []Finding{},
+	}
+	for _, problem := range in.Problems {
+		p.Errored = p.Errored || problem.Fatal
+	}
+	return p
 }
 
 // holdRisky takes out the steps that the selection does not allow.

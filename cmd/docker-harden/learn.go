@@ -19,18 +19,27 @@ import (
 )
 
 func (a *app) learnCommand() *cli.Command {
+	flags := append([]cli.Flag{
+		&cli.BoolFlag{Name: "attach", Usage: "watch what runs, start and stop nothing (the default)"},
+		&cli.BoolFlag{Name: "rehearse", Usage: "make each container anew without any change, exercise it, stop and start it once more"},
+		yesFlag(),
+		&cli.DurationFlag{Name: "for", Usage: "watch for `TIME` (default 1m; with --exercise until the command ends)"},
+		&cli.StringFlag{Name: "exercise", Usage: "run `COMMAND` with sh on the host meanwhile: requests, a reload, docker restart"},
+		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: ".", Usage: "`DIR` for the files, one a container: NAME.evidence.json"},
+		&cli.BoolFlag{Name: "replace", Usage: "replace evidence that is there instead of adding to it"},
+		profileFlag(),
+	}, waitFlags()...)
 	return leaf(&cli.Command{
-		Name: "learn", Usage: "watch what containers use, and write it down as evidence for plan", ArgsUsage: "CONTAINER...",
-		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "for", Usage: "watch for `TIME` (default 1m; with --exercise until the command ends)"},
-			&cli.StringFlag{Name: "exercise", Usage: "run `COMMAND` with sh on the host meanwhile: requests, a reload, docker restart"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: ".", Usage: "`DIR` for the files, one a container: NAME.evidence.json"},
-			&cli.BoolFlag{Name: "replace", Usage: "replace evidence that is there instead of adding to it"},
-		},
+		Name: "learn", Usage: "watch what containers use, and write it down as evidence for plan", ArgsUsage: "CONTAINER...", Flags: flags,
 		Description: `Counts in the kernel which capabilities the containers use, in which system calls and by which processes, and what they
 execute; takes samples of memory and processes; lists what was written into their root file systems. Nothing is started,
 stopped or changed, and Ctrl-C ends the watching early and keeps what was seen. What is not exercised is not seen:
 let the watching span a start, a graceful stop, a reload, backups, whatever the container does now and then.
+
+With --rehearse it makes that happen, for a maintenance window: each container is made anew with the configuration
+that it has, by the same code as an apply and with the same way back (rollback; resume after a crash), then the exercise
+runs, then it is stopped and started once more and watched for the time of --for. Its files are carried over, so what
+it does with a fresh root file system or an empty volume is not seen. The profile only says what apply's recreate may do.
 
 plan --evidence then asks before it takes away a capability that was used, or what an execution gained, and counts the
 memory and the processes that were seen.
@@ -38,6 +47,7 @@ memory and the processes that were seen.
 Examples:
   sudo $CMD learn web --for 1h
   sudo $CMD learn web --exercise 'docker restart web'
+  sudo $CMD learn web --rehearse --exercise 'curl -fsS http://127.0.0.1:8080/' --for 10m
   sudo $CMD learn web db -o evidence --for 24h
   sudo $CMD plan --evidence evidence/web.evidence.json`,
 	}, many, a.learn)
@@ -48,12 +58,21 @@ const (
 	learnInterval = time.Second
 )
 
+// period is how long is watched: for a time, or until a command has ended; both: the longer.
+type period struct {
+	lasts    time.Duration
+	exercise string
+}
+
 func (a *app) learn(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usagef("learn takes the names of containers")
 	}
-	if c.IsSet("for") && c.Duration("for") <= 0 {
+	switch {
+	case c.IsSet("for") && c.Duration("for") <= 0:
 		return usagef("--for takes a time above 0")
+	case c.Bool("attach") && c.Bool("rehearse"):
+		return usagef("--attach starts and stops nothing, --rehearse does: give one of them")
 	}
 	defer onInterrupt(c.Context, "ending the watch and writing down what was seen; once more to end without")()
 	e, h, err := a.look(c.Context, c, inventory.Options{})
@@ -68,11 +87,19 @@ func (a *app) learn(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	lasts := c.Duration("for")
-	if lasts == 0 && c.String("exercise") == "" {
-		lasts = learnTime
+	p := period{lasts: c.Duration("for"), exercise: c.String("exercise")}
+	if p.lasts == 0 && p.exercise == "" {
+		p.lasts = learnTime
 	}
-	w, err := a.watch(c, e, watched, func(w *learn.Watch) error { return a.observeWhile(c, w, watched, lasts) })
+	do := func(w *learn.Watch) error { return a.observeWhile(c, w, watched, p) }
+	if c.Bool("rehearse") {
+		r, err := a.rehearsal(c, e, h, watched)
+		if err != nil {
+			return err
+		}
+		do = func(w *learn.Watch) error { return r.run(w, p) }
+	}
+	w, err := a.watch(c, e, watched, do)
 	if err != nil {
 		return err
 	}
@@ -127,13 +154,13 @@ func (a *app) watch(c *cli.Context, e *engine, watched []*inventory.Container, d
 }
 
 // observeWhile watches until the time is over, the exercise has ended or somebody interrupts.
-func (a *app) observeWhile(c *cli.Context, w *learn.Watch, watched []*inventory.Container, lasts time.Duration) error {
+func (a *app) observeWhile(c *cli.Context, w *learn.Watch, watched []*inventory.Container, p period) error {
 	names := make([]string, len(watched))
 	for i, one := range watched {
 		names[i] = one.Name
 	}
-	a.note(c, "Watching %s. Ctrl-C ends it early.", watching(names, lasts))
-	sampled, err := a.sampleWhile(c, w, lasts)
+	a.note(c, "Watching %s. Ctrl-C ends it early.", watching(names, p.lasts))
+	sampled, err := a.sampleWhile(c, w, p)
 	if err != nil {
 		return err
 	}
@@ -152,20 +179,20 @@ func watching(names []string, lasts time.Duration) string {
 }
 
 // sampleWhile takes samples of all containers while the time lasts and the exercise runs, or until interrupted.
-func (a *app) sampleWhile(c *cli.Context, w *learn.Watch, lasts time.Duration) (*inventory.Host, error) {
+func (a *app) sampleWhile(c *cli.Context, w *learn.Watch, p period) (*inventory.Host, error) {
 	enough := make(chan struct{})
 	var failed error
 	go func() {
 		defer close(enough)
 		ctx := c.Context
-		if lasts > 0 {
+		if p.lasts > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, lasts)
+			ctx, cancel = context.WithTimeout(ctx, p.lasts)
 			defer cancel()
 		}
-		if command := c.String("exercise"); command != "" {
-			w.Passed, failed = a.exercise(c.Context, command)
-			if lasts == 0 {
+		if p.exercise != "" {
+			w.Passed, failed = a.exercise(c.Context, p.exercise)
+			if p.lasts == 0 {
 				return
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,10 +79,12 @@ func (f *follower) end(w *learn.Watch) {
 	}
 }
 
+// keep keeps the last look at each container: one in a restart loop is looked at often.
 func (f *follower) keep(look learn.Look) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looks = append(f.looks, look)
+	same := func(l learn.Look) bool { return l.Container.ID == look.Container.ID }
+	f.looks = append(slices.DeleteFunc(f.looks, same), look)
 }
 
 // listen hears events until the end, again and again where the engine stops telling: it is restarted at times.

@@ -38,8 +38,12 @@ type Story struct {
 	strange []Event
 }
 
-// maxStrange bounds what is kept of others.
-const maxStrange = 256
+const (
+	// maxStrange bounds what is kept of others.
+	maxStrange = 256
+	// toldAgain is more than what engines remember.
+	toldAgain = 512
+)
 
 // NewStory begins one about some containers, by name and by id.
 func NewStory(ids map[string]string) *Story {
@@ -53,7 +57,7 @@ func NewStory(ids map[string]string) *Story {
 // Add adds what happened, and reports whether it is news about one of the containers: after a break the engine tells
 // the last things once more.
 func (s *Story) Add(e Event) bool {
-	if slices.Contains(s.events, e) {
+	if slices.Contains(s.events[max(0, len(s.events)-toldAgain):], e) {
 		return false
 	}
 	if !s.known[e.Container] && !s.names[e.Name] {
@@ -75,5 +79,8 @@ func (s *Story) Add(e Event) bool {
 	return true
 }
 
-// Events are those of the containers, in the order in which they were told.
-func (s *Story) Events() []Event { return s.events }
+// Events are those of the containers, the oldest first.
+func (s *Story) Events() []Event {
+	slices.SortStableFunc(s.events, func(a, b Event) int { return a.At.Compare(b.At) })
+	return s.events
+}

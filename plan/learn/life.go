@@ -18,6 +18,8 @@ const (
 	startTime = 5 * time.Second
 	// eventLag is how much later than the first process the engine may tell of a start.
 	eventLag = 250 * time.Millisecond
+	// maxPhases is how many are kept: of a container in a restart loop the last ones say as much as all.
+	maxPhases = 1000
 )
 
 // swapName is how a recreate names its new container at first: the files of the old one are carried over into it.
@@ -104,7 +106,7 @@ func (w *Watch) told(was *inventory.Container, ids []string, window *evidence.Wi
 		t.leave(t.lives[id], window.To)
 	}
 	slices.SortStableFunc(t.phases, func(a, b evidence.Phase) int { return a.From.Compare(b.From) })
-	return t.phases
+	return t.phases[max(0, len(t.phases)-maxPhases):]
 }
 
 func (t *tale) event(l *life, e Event) {

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,19 @@ func spelt(phases []evidence.Phase) string {
 	return strings.Join(words, ", ")
 }
 
+// Of a container in a restart loop the last phases are kept.
+func TestManyPhases(t *testing.T) {
+	was := running("a")
+	w := &Watch{From: at(0), To: at(100000)}
+	for i := range 2 * maxPhases {
+		w.Events = append(w.Events, Event{At: at(10*i + 1), Container: "a", Name: "web", Action: Died}, Event{At: at(10*i + 2), Container: "a", Name: "web", Action: Started})
+	}
+	window := evidence.Window{From: w.From, To: w.To}
+	if phases := w.told(was, w.same(was), &window); len(phases) != maxPhases || !phases[maxPhases-1].To.Equal(w.To) || window.Starts != 2*maxPhases {
+		t.Errorf("%d phases, %d starts", len(phases), window.Starts)
+	}
+}
+
 // Each start is a little earlier than the engine tells, but not before what happened before.
 func TestStartIsNotLate(t *testing.T) {
 	was := running("a")
@@ -139,8 +153,13 @@ func TestStory(t *testing.T) {
 	for _, e := range s.Events() {
 		got = append(got, e.Container+" "+e.Action)
 	}
-	if want := "a rename, b create, b rename, b start, a die"; strings.Join(got, ", ") != want {
+	if want := "b create, a rename, b rename, b start, a die"; strings.Join(got, ", ") != want {
 		t.Errorf("%s, want %s", strings.Join(got, ", "), want)
+	}
+	// What is told late stands where it belongs.
+	s.Add(Event{At: at(2), Container: "a", Name: "web", Action: Killed})
+	if list := s.Events(); !slices.IsSortedFunc(list, func(a, b Event) int { return a.At.Compare(b.At) }) || list[1].Action != Killed {
+		t.Errorf("%+v", list)
 	}
 	for i := range maxStrange + 5 {
 		s.Add(Event{Container: fmt.Sprint("z", i), Action: "create"})

@@ -47,7 +47,7 @@ memory and the processes that were seen.
 Examples:
   sudo $CMD learn web --for 1h
   sudo $CMD learn web --exercise 'docker restart web'
-  sudo $CMD learn web --rehearse --exercise 'curl -fsS http://127.0.0.1:8080/' --for 10m
+  sudo $CMD learn web --rehearse --exercise ./requests.sh --for 10m
   sudo $CMD learn web db -o evidence --for 24h
   sudo $CMD plan --evidence evidence/web.evidence.json`,
 	}, many, a.learn)

@@ -31,6 +31,9 @@ func MountOf(path string) (target, setting string, ok bool) {
 // names, sorted.
 const NetworksPath = "NetworkSettings.Networks"
 
+// NetworkModePath is the path of a change of the network that a container is made on.
+const NetworkModePath = "HostConfig.NetworkMode"
+
 // Moves reports whether making a change moves a field of the resource's [Basis]: its own, and those that
 // the engine moves along with it.
 func (c Change) Moves(field string) bool {
@@ -43,6 +46,9 @@ func (c Change) Moves(field string) bool {
 	if name, network := strings.CutPrefix(field, "Networks."); network && c.Path == NetworksPath {
 		return c.leavesOrJoins(name)
 	}
+	if name, network := strings.CutPrefix(field, "Networks."); network && c.Path == NetworkModePath {
+		return c.modeOf(name)
+	}
 	const securityOpt = "HostConfig.SecurityOpt"
 	along := map[string][]string{
 		"owner":             {"uid", "gid"},
@@ -52,6 +58,7 @@ func (c Change) Moves(field string) bool {
 		"HostConfig.PidMode":    {securityOpt},
 		"HostConfig.IpcMode":    {securityOpt},
 		"HostConfig.UTSMode":    {"Config.Hostname"},
+		NetworkModePath:         {"Config.Hostname"}, // on the host's network it is the host's
 	}
 	return c.Path == field || slices.Contains(along[c.Path], field)
 }
@@ -63,4 +70,18 @@ func (c Change) leavesOrJoins(name string) bool {
 		return false
 	}
 	return slices.Contains(from, name) != slices.Contains(to, name)
+}
+
+// modeOf reports whether a change of the network mode is from or to a network.
+func (c Change) modeOf(name string) bool {
+	return slices.ContainsFunc([]json.RawMessage{c.From, c.To}, func(raw json.RawMessage) bool {
+		var mode string
+		if json.Unmarshal(raw, &mode) != nil {
+			return false
+		}
+		if mode == "" || mode == "default" {
+			mode = "bridge"
+		}
+		return mode == name
+	})
 }

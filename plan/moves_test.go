@@ -34,6 +34,15 @@ func TestMoveOfNetworks(t *testing.T) {
 	}
 }
 
+func TestModeMoves(t *testing.T) {
+	move := Change{Path: NetworkModePath, From: json.RawMessage(`"host"`), To: json.RawMessage(`"default"`)}
+	for field, want := range map[string]bool{"Networks.host": true, "Networks.bridge": true, "Networks.default": false, "Networks.shop": false, NetworkModePath: true} {
+		if got := move.Moves(field); got != want {
+			t.Errorf("%s: %t, want %t", field, got, want)
+		}
+	}
+}
+
 func TestChangeMoves(t *testing.T) {
 	for path, want := range map[string]map[string]bool{
 		"owner":                               {"uid": true, "gid": true, "mode": false, "owner": true},
@@ -41,6 +50,7 @@ func TestChangeMoves(t *testing.T) {
 		MountPath("/data", MountPropagation):  {"Mounts": true, "HostConfig.Binds": true, "HostConfig.Mounts": true, "HostConfig.Tmpfs": false},
 		"HostConfig.Privileged":               {"HostConfig.Privileged": true, "HostConfig.SecurityOpt": true, "HostConfig.MaskedPaths": true, "HostConfig.CapAdd": false},
 		"HostConfig.UTSMode":                  {"Config.Hostname": true, "HostConfig.SecurityOpt": false},
+		NetworkModePath:                       {"Config.Hostname": true, "Networks.shop": false, "HostConfig.PortBindings": false},
 		"HostConfig.MountsOfSomebodyElse[/x]": {"Mounts": false},
 	} {
 		for field, moves := range want {

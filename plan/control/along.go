@@ -81,7 +81,13 @@ func rangePorts(c *inventory.Container) []string {
 	return published(c, func(port string) bool { return strings.Contains(port, "-") })
 }
 
+// hostMode is the network mode of a container on the host's network, where nothing is published whatever it asks for.
+const hostMode = "host"
+
 func published(c *inventory.Container, such func(hostPort string) bool) []string {
+	if c.Inspect.HostConfig.NetworkMode == hostMode {
+		return nil
+	}
 	var out []string
 	for port, bindings := range c.Inspect.HostConfig.PortBindings {
 		for _, b := range bindings {

@@ -271,7 +271,7 @@ func priceRecreate(c *inventory.Container, f *plan.Finding, drifted []string) {
 	}
 	if ports := ephemeralPorts(c); len(ports) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("published on a host port that the engine picks, which will be another one: %s", strings.Join(ports, ", ")))
-	} else if in.HostConfig.PublishAllPorts {
+	} else if in.HostConfig.PublishAllPorts && in.HostConfig.NetworkMode != hostMode {
 		f.Notes = append(f.Notes, "its ports are published on host ports that the engine picks, which will be others")
 	}
 	if ranges := rangePorts(c); len(ranges) > 0 {

@@ -228,6 +228,10 @@ type Proc struct {
 	// Subnets are the IPv4 networks that the container's own network namespace is connected to; nil where it has none
 	// of its own, or could not be read.
 	Subnets []string `json:"subnets,omitempty"`
+	// Listeners are the ports on which its processes wait, where they share the host's network; elsewhere nobody looked.
+	Listeners []evidence.Listener `json:"listeners,omitempty"`
+	// ListenersProblem says why there may be more.
+	ListenersProblem string `json:"listeners_problem,omitempty"`
 	// ReadOnlyRoot is the mount option of / in the container's mount namespace.
 	ReadOnlyRoot bool `json:"read_only_root"`
 	// Places are mounts of the container as the kernel holds them, by their place in it. Only bind mounts

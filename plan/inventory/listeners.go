@@ -3,10 +3,14 @@ package inventory
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,42 +26,79 @@ const (
 )
 
 // Listeners are the ports below 1024 on which processes of a running container of this machine wait.
-func (c *Container) Listeners() []evidence.Listener { return hostRoot("").listeners(c) }
-
-func (r hostRoot) listeners(c *Container) []evidence.Listener {
+func (c *Container) Listeners() []evidence.Listener {
 	if c.Proc == nil {
 		return nil
 	}
+	all, _ := hostRoot("").listeners(c.Proc)
+	return slices.DeleteFunc(all, func(l evidence.Listener) bool { return l.Port >= firstFreePort })
+}
+
+// listeners are the ports on which processes of a container wait, and why there may be more.
+func (r hostRoot) listeners(c *Proc) (list []evidence.Listener, problem string) {
 	holders := make(map[string]string)
-	for _, p := range c.Proc.All {
-		for _, inode := range r.sockets(p.PID) {
+	for _, p := range c.All {
+		inodes, all := r.sockets(p.PID)
+		if !all {
+			problem = fmt.Sprintf("process %d has too many files open, or they could not be read", p.PID)
+		}
+		for _, inode := range inodes {
 			holders[inode] = p.Name
 		}
 	}
 	var out []evidence.Listener
+	read := 0
 	for _, protocol := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		table, err := r.readProcFile("/proc", fmt.Sprint(c.Proc.Init.PID), "net", protocol)
+		table, err := r.readProcFile("/proc", fmt.Sprint(c.Init.PID), "net", protocol)
 		if err != nil {
 			continue // a kernel without IPv6
 		}
-		for _, s := range waiting(string(table), protocol) {
-			name, its := holders[s.inode]
-			if port := int(s.at.Port()); its && port > 0 && port < firstFreePort {
-				out = append(out, evidence.Listener{Protocol: protocol, Address: s.at.Addr().String(), Port: port, Process: name})
+		read++
+		sockets := waiting(string(table), protocol)
+		if len(sockets) >= maxListeners {
+			problem = "there are too many sockets on its network"
+		}
+		for _, s := range sockets {
+			if name, its := holders[s.inode]; its && s.at.Port() > 0 {
+				out = append(out, evidence.Listener{Protocol: protocol, Address: s.at.Addr().String(), Port: int(s.at.Port()), Process: name})
 			}
 		}
 	}
-	return evidence.Ports(out)
+	if read == 0 {
+		problem = "the kernel's tables of sockets could not be read"
+	}
+	return evidence.Ports(out), problem
 }
 
-// sockets are the inodes of the sockets that a process has open.
-func (r hostRoot) sockets(pid int) []string {
+// ReadTCPListeners reads where anybody waits for TCP connections in the network namespace of a process. root is where
+// the host's own / is found ("" for this machine).
+func ReadTCPListeners(root string, pid int) ([]netip.AddrPort, error) {
+	r := hostRoot(strings.TrimSuffix(root, "/"))
+	var out []netip.AddrPort
+	for _, protocol := range []string{"tcp", "tcp6"} {
+		table, err := r.readProcFile("/proc", fmt.Sprint(pid), "net", protocol)
+		if errors.Is(err, fs.ErrNotExist) && protocol == "tcp6" {
+			continue // a kernel without IPv6
+		}
+		if err != nil {
+			return nil, cause(err)
+		}
+		for _, s := range waiting(string(table), protocol) {
+			out = append(out, netip.AddrPortFrom(s.at.Addr().Unmap(), s.at.Port()))
+		}
+	}
+	return out, nil
+}
+
+// sockets are the inodes of the sockets that a process has open; false: there may be more.
+func (r hostRoot) sockets(pid int) (inodes []string, all bool) {
 	dir, err := os.Open(r.proc(pid, "fd"))
 	if err != nil {
-		return nil // it has ended
+		return nil, errors.Is(err, fs.ErrNotExist) // it has ended
 	}
 	defer dir.Close() //nolint:errcheck // read only
-	names, _ := dir.Readdirnames(maxSockets)
+	names, err := dir.Readdirnames(maxSockets)
+	all = len(names) < maxSockets && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, unix.ESRCH))
 	var out []string
 	for _, name := range names {
 		link, err := os.Readlink(r.proc(pid, "fd", name))
@@ -65,7 +106,7 @@ func (r hostRoot) sockets(pid int) []string {
 			out = append(out, strings.TrimSuffix(inode, "]"))
 		}
 	}
-	return out
+	return out, all
 }
 
 // socket is one line of the kernel's tables of sockets.

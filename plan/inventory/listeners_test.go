@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,14 +45,15 @@ func TestListeners(t *testing.T) {
 	r := procWith(t, map[string]string{"proc/7/net/tcp": tcpTable, "proc/7/net/udp6": udp6Table},
 		"socket:[1001]", "socket:[1002]", "socket:[1003]", "socket:[1004]", "socket:[1005]")
 	c := &Container{Proc: &Proc{Init: Process{PID: 7, Name: "serve"}, All: []Process{{PID: 7, Name: "serve"}, {PID: 8, Name: "gone"}}}}
-	got := r.listeners(c)
+	got, problem := r.listeners(c.Proc)
 	want := []evidence.Listener{
 		{Protocol: "udp6", Address: "::1", Port: 53, Process: "serve"},
 		{Protocol: "tcp", Address: "0.0.0.0", Port: 80, Process: "serve"},
 		{Protocol: "tcp", Address: "127.0.0.1", Port: 443, Process: "serve"},
+		{Protocol: "tcp", Address: "0.0.0.0", Port: 8080, Process: "serve"},
 	}
-	if len(got) != len(want) {
-		t.Fatalf("%+v: a port from 1024 on, one of somebody else or a connection is none", got)
+	if len(got) != len(want) || problem != "" {
+		t.Fatalf("%+v %s: one of somebody else or a connection is none", got, problem)
 	}
 	for i := range want {
 		if got[i] != want[i] {
@@ -60,6 +62,32 @@ func TestListeners(t *testing.T) {
 	}
 	if (&Container{}).Listeners() != nil {
 		t.Error("a container that could not be read listens")
+	}
+}
+
+// What could not be seen is said: a container whose ports are not known must not lose one.
+func TestListenersProblem(t *testing.T) {
+	c := &Proc{Init: Process{PID: 7}, All: []Process{{PID: 7}}}
+	if _, problem := procWith(t, nil).listeners(c); !strings.Contains(problem, "could not be read") {
+		t.Errorf("without the kernel's tables: %q", problem)
+	}
+	many := make([]string, maxSockets)
+	for i := range many {
+		many[i] = fmt.Sprintf("socket:[%d]", 9000+i)
+	}
+	if _, problem := procWith(t, map[string]string{"proc/7/net/tcp": tcpTable}, many...).listeners(c); !strings.Contains(problem, "too many files") {
+		t.Errorf("with %d sockets: %q", len(many), problem)
+	}
+}
+
+func TestReadTCPListeners(t *testing.T) {
+	r := procWith(t, map[string]string{"proc/7/net/tcp": tcpTable, "proc/7/net/udp6": udp6Table})
+	got, err := ReadTCPListeners(string(r)+"/", 7)
+	if want := "[0.0.0.0:80 127.0.0.1:443 0.0.0.0:8080 0.0.0.0:22]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("%v %v, want %s", got, err, want)
+	}
+	if _, err := ReadTCPListeners(string(r), 8); err == nil {
+		t.Error("a process that is not there listens nowhere")
 	}
 }
 

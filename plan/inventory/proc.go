@@ -123,6 +123,9 @@ func (r *procReader) read(pid int, groups cgroups) (*Proc, error) {
 	if proc.All, err = r.all(first, groups); err != nil {
 		return nil, failed(err)
 	}
+	if slices.Contains(proc.SharedNamespaces, "net") {
+		proc.Listeners, proc.ListenersProblem = r.root.listeners(proc)
+	}
 	return proc, nil
 }
 

@@ -71,8 +71,10 @@ func TestEditedPlanMovesNowhereElse(t *testing.T) {
 		}
 	}
 	mode := plan.Change{Path: "HostConfig.NetworkMode", From: json.RawMessage(`"default"`), To: json.RawMessage(`"host"`), Kind: plan.KindRecreate}
-	if Changes(plan.ResourceContainer, mode.Path) {
-		t.Error("a plan may change the network mode itself")
+	for _, text := range []string{answered, "controls: {docker/host-network: {params: {network: host}}}\n", "controls: {docker/host-network: {params: {network: shop}}}\n"} {
+		if ChangesContainer(h, &c, load(t, []byte(text)), mode) {
+			t.Errorf("with %q a plan may put a container on the host's network", text)
+		}
 	}
 	if !Changes(plan.ResourceContainer, plan.NetworksPath) {
 		t.Error("a plan may not change networks")

@@ -24,7 +24,8 @@ var settings = map[plan.ResourceKind][]string{
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
-		anySecret, "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.PidMode", "HostConfig.Privileged",
+		anySecret, "Config.ExposedPorts", "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.NetworkMode",
+		"HostConfig.PidMode", "HostConfig.PortBindings", "HostConfig.Privileged", "HostConfig.PublishAllPorts",
 		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", plan.NetworksPath,
 	},
 	plan.ResourceFile: {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
@@ -66,6 +67,8 @@ func asking(setting string) []control.Control {
 		return []control.Control{containerCgroup()}
 	case "HostConfig.IpcMode":
 		return []control.Control{hostIPC()}
+	case "HostConfig.NetworkMode", "HostConfig.PortBindings", "HostConfig.PublishAllPorts", "Config.ExposedPorts":
+		return []control.Control{hostNetwork()}
 	case "HostConfig.PidMode":
 		return []control.Control{hostPID()}
 	case "HostConfig.UTSMode":
@@ -89,6 +92,9 @@ func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Prof
 		return movesAsAsked(h, c, p, change)
 	}
 	controls := asking(change.Path)
+	if len(controls) == 1 && controls[0].ID == hostNetworkID {
+		return bridgesAsAsked(h, c, p, change)
+	}
 	if change.Path == "HostConfig.CapAdd" && !takesAway(c, change) {
 		// No other control gives capabilities; the second one only those that are there already, in other words.
 		controls = []control.Control{privileged(), capabilities()}

@@ -38,7 +38,7 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 			}
 		}
 	}
-	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.NetworkMode", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "tls", "tlsciphers", "authorization-plugins", ""} {
+	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.Dns", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "tls", "tlsciphers", "authorization-plugins", ""} {
 		for kind := range settings {
 			if Changes(kind, forged) {
 				t.Errorf("%q of a %s may be changed", forged, kind)

@@ -141,7 +141,7 @@ func (x *swap) doubt(ctx context.Context) doubt {
 	if err != nil {
 		return doubt{"its processes could not be read: " + clean(err.Error(), maxMessage), readTime}
 	}
-	if wrong := slices.Concat(truth(x.old, x.new, x.before.proc, p, x.changes.paths()), x.placesTruth(), x.secretsTruth()); len(wrong) > 0 {
+	if wrong := slices.Concat(truth(x.old, x.new, x.before.proc, p, x.changes.paths()), x.placesTruth(), x.secretsTruth(), x.boundTruth()); len(wrong) > 0 {
 		return doubt{"is not as planned: " + strings.Join(wrong, "; "), readTime}
 	}
 	if apart := x.apart(); apart != "" {
@@ -158,6 +158,9 @@ func (x *swap) doubt(ctx context.Context) doubt {
 	}
 	if x.before.healthy && x.new.health() != healthy {
 		return doubt{"is not healthy yet: its health check says " + x.new.health(), x.healthTime()}
+	}
+	if deaf := x.deaf(); deaf != "" {
+		return doubt{deaf, patience}
 	}
 	for _, port := range x.before.ports {
 		if !x.new.answers(ctx, port) {

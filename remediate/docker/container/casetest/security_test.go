@@ -31,7 +31,7 @@ func TestSecurityOptions(t *testing.T) {
 	}
 	filtered := []string{"seccomp=" + filter}
 	play(t, []scene{
-		answered(),
+		answered(), offHost(),
 		{
 			Row:  row.Row{ID: "52", Case: "privileged is taken away (created, not started: this kernel cannot run it)", Apply: "no label=disable, paths masked by default", Rollback: "privileged as before"},
 			name: "privileged", made: true, args: []string{"--privileged"},

@@ -12,6 +12,9 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"docker-harden/plan/evidence"
+	"docker-harden/remediate/docker/container"
 )
 
 // program is the name of the tool and of its binary; the docker CLI finds plugins by it.
@@ -29,6 +32,10 @@ type app struct {
 	jsonErrors bool
 	// clients are the ways to engines that were opened, to be closed at the end.
 	clients []io.Closer
+	// learnt is the evidence that an apply is given, by the container's name; refused hears of capabilities that the
+	// kernel refuses these containers.
+	learnt  map[string]*evidence.File
+	refused func(name, id string) container.Refusal
 }
 
 // run is the whole program: it understands args, does what they ask, and returns the exit status.

@@ -23,7 +23,7 @@ func (a *app) applyCommand() *cli.Command {
 	flags := append(selectFlags(),
 		yesFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "check that the plan can be applied, print it, change nothing"},
-		confirmFlag(), watchFlag(),
+		confirmFlag(), watchFlag(), applyEvidenceFlag(),
 		targetFlag("apply only `TARGET` of the plan; may be repeated"),
 		choice("on-failure", "when a step fails: `ACTION` is rollback (everything) or stop (keep what was done before)",
 			"rollback", "rollback", "stop"),
@@ -44,12 +44,15 @@ host is rebooted (without systemd: with the next command after the boot).
 
 With --watch it stays and looks at the changed containers for that time: one that is restarted by its policy,
 ends with an error, loses a process for lack of memory, runs into its limit of processes, becomes unhealthy, or
-runs a program as root that gave root up before, takes the apply back, with the reason.
+runs a program as root that gave root up before, takes the apply back, with the reason. With --evidence a capability
+that the kernel refuses and that learn saw in use does so too, already while a new container proves itself, and
+is added to the evidence.
 
 Examples:
   sudo $CMD apply host.plan
   sudo $CMD apply host.plan --confirm 5m         then, from a new session: sudo $CMD confirm
   sudo $CMD apply host.plan --watch 10m          go back when a changed container gets into trouble
+  sudo $CMD apply host.plan --watch 10m --evidence web.evidence.json
   sudo $CMD apply host.plan --dry-run
   sudo $CMD apply host.plan --target container/web --max-risk low
   sudo $CMD apply -p baseline                    plan now, show it, ask`,
@@ -107,6 +110,10 @@ func (a *app) apply(c *cli.Context) error {
 			return err
 		}
 	}
+	heard, err := a.hearRefusals(c, x.host)
+	if err != nil {
+		return err
+	}
 	err = a.work(c, x.engine, x.host, func(r *remediate.Runner) (remediate.Outcome, error) {
 		r.Verify = a.prover(c, x.engine, x.profile, request.Ran)
 		request.Basis, request.Bound = a.basisOnce(c, x.engine)
@@ -120,6 +127,9 @@ func (a *app) apply(c *cli.Context) error {
 		}
 		return r.Apply(c.Context, request)
 	})
+	if aerr := heard(); aerr != nil {
+		a.say("%s: %s", program, clean(aerr.Error()))
+	}
 	return a.explainStale(x, file, err)
 }
 

@@ -15,6 +15,10 @@ func watchFlag() cli.Flag {
 	return &cli.DurationFlag{Name: "watch", Usage: "watch the changed containers for `TIME` after it, and roll back when one is in trouble"}
 }
 
+func applyEvidenceFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "evidence", Usage: "go back when a capability is refused that learn saw in use (`FILE`); may be repeated"}
+}
+
 // watchTime is how long an apply is to be watched; 0: it is not.
 func watchTime(c *cli.Context) (time.Duration, error) {
 	lasts := c.Duration("watch")

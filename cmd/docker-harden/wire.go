@@ -169,12 +169,12 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 
 func (a *app) containerOptions(c *cli.Context) container.Options {
 	state, _ := filepath.Abs(a.stateDir(c)) // without it no value of a variable is moved into a file there
-	return container.Options{State: state, Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout")}
+	return container.Options{State: state, Stable: c.Duration("stable"), HealthTimeout: c.Duration("wait-timeout"), Refused: a.refused}
 }
 
 // watcher looks at containers after an apply.
 func (a *app) watcher(c *cli.Context, e *engine) *container.Watcher {
-	return &container.Watcher{Engine: e.Client, Options: a.containerOptions(c)}
+	return &container.Watcher{Engine: e.Client, Options: a.containerOptions(c), Known: knownProcesses(a.learnt)}
 }
 
 // observer looks at an engine that was not looked at before, or was restarted since.

@@ -45,6 +45,9 @@ func (x *swap) gate(ctx context.Context) error {
 		if broken := x.broken(started, began); broken != "" {
 			return x.failure(ctx, broken)
 		}
+		if err := x.refused(); err != nil {
+			return err
+		}
 		if stable := time.Since(began) - x.r.Options.stable(); stable >= 0 || x.rec.Paused {
 			d := x.doubt(ctx)
 			switch {

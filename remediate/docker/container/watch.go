@@ -152,6 +152,22 @@ func (w *Watcher) look(ctx context.Context, a *api, name string) (sight, error) 
 	return s, nil
 }
 
+const refusedText = "was refused a capability that it needs: "
+
+// refused fails when the kernel refused the new container a capability that it is known to need.
+func (x *swap) refused() error {
+	if x.r.Options.Refused == nil {
+		return nil
+	}
+	r := x.r.Options.Refused(x.rec.Name, x.new.ID)
+	if r.What == "" {
+		return nil
+	}
+	e := &GateError{Container: x.rec.Name, What: refusedText + clean(r.What, maxMessage)}
+	e.needs(r.Capability)
+	return e
+}
+
 // guard watches one container.
 type guard struct {
 	step, name string
@@ -171,7 +187,7 @@ func (g *guard) judge(s sight, now time.Time) string {
 	case !s.there || s.id != g.base.id:
 		return "" // somebody removed it, or put another one in its place
 	case s.refused.What != "":
-		return "was refused a capability that it needs: " + clean(s.refused.What, maxMessage)
+		return refusedText + clean(s.refused.What, maxMessage)
 	case g.starved(s):
 		return "had a process killed for lack of memory"
 	case s.restarts > g.base.restarts:

@@ -256,3 +256,25 @@ func TestWatcherRefused(t *testing.T) {
 		t.Errorf("known: %v", got)
 	}
 }
+
+// While a new container proves itself, a refusal of what it needs ends it at once.
+func TestGateRefused(t *testing.T) {
+	x := &swap{r: &Recreator{}, rec: &record{Name: "web"}, new: &state{ID: "new"}}
+	if err := x.refused(); err != nil {
+		t.Errorf("nobody listens: %v", err)
+	}
+	x.r.Options.Refused = func(name, id string) Refusal {
+		if name != "web" || id != "new" {
+			return Refusal{}
+		}
+		return Refusal{"CHOWN", "CHOWN denied in fchownat by chown"}
+	}
+	var gate *GateError
+	if err := x.refused(); !errors.As(err, &gate) || gate.Capability != "CHOWN" || !strings.Contains(err.Error(), "CHOWN denied in fchownat by chown") {
+		t.Errorf("%v", err)
+	}
+	x.new.ID = "another"
+	if err := x.refused(); err != nil {
+		t.Errorf("nothing was refused: %v", err)
+	}
+}

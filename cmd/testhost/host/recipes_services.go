@@ -33,7 +33,7 @@ Subsystem sftp internal-sftp
 `
 
 // pingScript asks its own loopback again and again, each time by a program with a file capability that calls capset.
-const pingScript = `trap exit TERM; while :; do ping -q -c 1 127.0.0.1 >/dev/null || exit 1; date >/tmp/answered; sleep 1 & wait $!; done`
+const pingScript = `trap exit TERM; while :; do /bin/ping -q -c 1 127.0.0.1 >/dev/null || exit 1; date >/tmp/answered; sleep 1 & wait $!; done`
 
 const libraries = "usr/lib/x86_64-linux-gnu/"
 

@@ -5,6 +5,7 @@ package acceptance
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 )
@@ -62,7 +63,10 @@ func TestRandomContainersThereAndBack(t *testing.T) {
 	t.Logf("seed %d", uint64(randomSeed))
 	o.host.Docker(t, "network", "create", "--subnet", "10.91.1.0/24", "front")
 	image := o.host.Image(t, "busybox")
-	const count = 24
+	count := 12
+	if os.Getenv("DOCKER_HARDEN_TEST_THOROUGH") != "" {
+		count = 48
+	}
 	for i := range count {
 		o.host.Docker(t, randomContainer(r, fmt.Sprintf("r%02d", i), image)...)
 	}

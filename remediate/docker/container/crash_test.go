@@ -43,9 +43,9 @@ func TestKilledAnywhereInDo(t *testing.T) {
 		})
 		return finished || !ok
 	}
-	for n := 1; !kill("call", n, 0); n += stride(8) {
+	for n := 1; !kill("call", n, 0); n += stride(14) {
 	}
-	for n := 1; !kill("note", 0, n); n += stride(8) {
+	for n := 1; !kill("note", 0, n); n += stride(14) {
 	}
 }
 
@@ -97,7 +97,7 @@ func TestKilledAnywhereInUndo(t *testing.T) {
 	step := hardening(t, h, "web")
 	step.Changes = append(step.Changes, secretStep().Changes...)
 	state := t.TempDir()
-	for n, finished, ok := 1, false, true; ok && !finished; n += stride(8) {
+	for n, finished, ok := 1, false, true; ok && !finished; n += stride(14) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			r := recreator(t, h)
 			r.Options.State = state
@@ -123,7 +123,7 @@ func TestKilledAnywhereInRebuild(t *testing.T) {
 	h := Here(t)
 	h.Docker(t, "network", "create", "back")
 	step, rec := plan.Step{}, remediate.Record{}
-	for n, finished, ok := 1, false, true; ok && !finished; n += stride(8) {
+	for n, finished, ok := 1, false, true; ok && !finished; n += stride(14) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", "--network", "back", "-v", "/data", h.Image(t, "busybox"))
 			h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file; ln -s file /link; echo 2 >/data/file")
@@ -173,7 +173,7 @@ func TestEngineLostAnywhere(t *testing.T) {
 			was := remember(t, h, "web")
 			step := hardening(t, h, "web")
 			down := 0
-			for n, finished := 1, false; !finished; n += stride(8) {
+			for n, finished := 1, false; !finished; n += stride(14) {
 				undo, err := recreator(t, h).Prepare(t.Context(), step)
 				if err != nil {
 					t.Fatal(err)

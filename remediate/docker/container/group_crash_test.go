@@ -77,9 +77,9 @@ func TestGroupKilledAnywhereInDo(t *testing.T) {
 		})
 		return finished || !ok
 	}
-	for n := 1; !kill("call", n, 0); n += stride(26) {
+	for n := 1; !kill("call", n, 0); n += stride(45) {
 	}
-	for n := 1; !kill("note", 0, n); n += stride(26) {
+	for n := 1; !kill("note", 0, n); n += stride(45) {
 	}
 }
 
@@ -87,7 +87,7 @@ func TestGroupKilledAnywhereInDo(t *testing.T) {
 func TestGroupKilledAnywhereInUndo(t *testing.T) {
 	h := Here(t)
 	step, was := troupe(t, h)
-	for n, finished, ok := 1, false, true; ok && !finished; n += stride(26) {
+	for n, finished, ok := 1, false, true; ok && !finished; n += stride(45) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			r := recreator(t, h)
 			rec := done(t, r, step)
@@ -108,7 +108,7 @@ func TestGroupKilledAnywhereInUndo(t *testing.T) {
 func TestGroupKilledAnywhereInRebuild(t *testing.T) {
 	h := Here(t)
 	image := h.Image(t, "busybox")
-	for n, finished, ok := 1, false, true; ok && !finished; n += stride(26) {
+	for n, finished, ok := 1, false, true; ok && !finished; n += stride(45) {
 		ok = t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
 			h.Docker(t, "run", "-d", "--name", "vpn", "--restart", "always", image)
 			h.Docker(t, "run", "-d", "--name", "guest", "--network", "container:vpn", "--restart", "always", "-v", "/data", image)
@@ -147,7 +147,7 @@ func TestGroupKilledAnywhereInRebuild(t *testing.T) {
 func TestGroupPowerLostAnywhere(t *testing.T) {
 	h := Here(t)
 	step, was := troupe(t, h)
-	for n, finished := 1, false; !finished; n += stride(26) {
+	for n, finished := 1, false; !finished; n += stride(45) {
 		undo, err := recreator(t, h).Prepare(t.Context(), step)
 		if err != nil {
 			t.Fatal(err)

@@ -35,7 +35,8 @@ test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 	$(GO) test $(FAST) -count=1 -p 3 -timeout 40m $(LONGEST) ./...
 
 # What takes longest begins first, so that nothing long is alone at the end.
-LONGEST = ./remediate/docker/daemon ./remediate/docker/container ./cmd/docker-harden ./remediate/docker/container/casetest
+LONGEST = ./remediate/docker/daemon ./remediate/docker/container ./cmd/docker-harden ./cmd/acceptance ./remediate/docker/container/casetest ./remediate/docker/daemon/casetest \
+	./cmd/testhost/host ./plan/inventory
 
 # Linking without debug information, and no second vet after make check: two minutes of two processors.
 FAST = -vet=off -ldflags=-w

@@ -50,13 +50,17 @@ func (m mount) readOnly() bool {
 	return hasOption(m.options, "ro") || hasOption(m.super, "ro")
 }
 
-// upper is the upper directory of an overlay mount, as the engine gave it.
-func (m mount) upper() string {
+// upper is the upper directory of an overlay mount, as the engine gave it; lower are those below it.
+func (m mount) upper() string { return m.layer("upperdir=") }
+func (m mount) lower() string { return m.layer("lowerdir=") }
+
+// layer is an option of an overlay mount, without the kernel's escapes; empty: it is none, or has none.
+func (m mount) layer(option string) string {
 	if m.kind != "overlay" {
 		return ""
 	}
-	for _, option := range strings.Split(m.super, ",") {
-		if dir, ok := strings.CutPrefix(option, "upperdir="); ok {
+	for _, one := range strings.Split(m.super, ",") {
+		if dir, ok := strings.CutPrefix(one, option); ok {
 			return unoctal(dir)
 		}
 	}

@@ -104,19 +104,6 @@ func layers(c *Container, r hostRoot) (upper string, lowers []string, err error)
 	return upper, lowers, nil
 }
 
-// lower are the directories below an overlay mount, as the kernel writes them.
-func (m mount) lower() string {
-	if m.kind != "overlay" {
-		return ""
-	}
-	for _, option := range strings.Split(m.super, ",") {
-		if dir, ok := strings.CutPrefix(option, "lowerdir="); ok {
-			return unoctal(dir)
-		}
-	}
-	return ""
-}
-
 // dirOf reads owner and mode of a directory. A container that puts a link in its place is not followed out of the layer.
 func dirOf(layer *os.Root, name string) (evidence.Dir, error) {
 	info, err := layer.Lstat(path.Join(".", name))

@@ -34,6 +34,9 @@ const NetworksPath = "NetworkSettings.Networks"
 // NetworkModePath is the path of a change of the network that a container is made on.
 const NetworkModePath = "HostConfig.NetworkMode"
 
+// HealthcheckPath is the path of a change of how a container is checked.
+const HealthcheckPath = "Config.Healthcheck"
+
 // Moves reports whether making a change moves a field of the resource's [Basis]: its own, and those that
 // the engine moves along with it.
 func (c Change) Moves(field string) bool {

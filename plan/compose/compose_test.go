@@ -26,6 +26,7 @@ func hardening() []plan.Change {
 		wish("ReadonlyRootfs", "false", "true"), wish("Tmpfs", `{"/run":""}`, `{"/run":"","/tmp":"size=16m","/a$b":""}`),
 		wish("Memory", "0", "134217728"), wish("MemorySwap", "0", "268435457"), wish("PidsLimit", "null", "256"), wish("CpuShares", "0", "1024"),
 		wish("RestartPolicy", `{"Name":"always","MaximumRetryCount":0}`, `{"Name":"on-failure","MaximumRetryCount":5}`),
+		checking(`null`),
 	}
 }
 
@@ -101,6 +102,14 @@ services:
     pids_limit: 256
     cpu_shares: 1024
     restart: on-failure:5
+    healthcheck:
+      test:
+        - CMD-SHELL
+        - test $$n = 1
+      interval: 30s
+      timeout: 1m30s
+      start_period: 1.5s
+      retries: 3
 `
 	if diff := cmp.Diff(want, rest); diff != "" {
 		t.Error(diff)

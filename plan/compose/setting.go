@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/tidwall/gjson"
 
+	"docker-harden/plan"
 	"docker-harden/plan/control"
 	"docker-harden/plan/inventory"
 )
@@ -37,6 +38,7 @@ func settings() []setting {
 		{"HostConfig.PidsLimit", "pids_limit", func(w *serviceWriter, c change) { w.pids(c) }},
 		{"HostConfig.CpuShares", "cpu_shares", func(w *serviceWriter, c change) { scalar[int64](w, "cpu_shares", c) }},
 		{"HostConfig.RestartPolicy", "restart", func(w *serviceWriter, c change) { w.restart(c) }},
+		{plan.HealthcheckPath, "healthcheck", func(w *serviceWriter, c change) { w.check(c) }},
 	}
 }
 

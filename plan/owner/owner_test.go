@@ -319,3 +319,24 @@ func TestMalformedChangesAreLeft(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestCheckOfItsOwn(t *testing.T) {
+	check := func(to string) []plan.Change {
+		return []plan.Change{{Path: plan.HealthcheckPath, From: json.RawMessage("null"), To: json.RawMessage(to)}}
+	}
+	line := check(`{"Test":["CMD-SHELL","ready || exit 1"],"Interval":30000000000,"Timeout":5000000000,"StartPeriod":1000000000,"Retries":3}`)
+	for kind, want := range map[inventory.OwnerKind]string{
+		inventory.OwnedBySystemd:    `"--health-cmd=ready || exit 1" --health-interval=30s --health-timeout=5s --health-start-period=1s --health-retries=3`,
+		inventory.OwnedBySwarm:      `--health-cmd 'ready || exit 1' --health-interval 30s --health-timeout 5s --health-start-period 1s --health-retries 3`,
+		inventory.OwnedByKubernetes: "livenessProbe",
+	} {
+		if got := Reason(ownedBy(kind, "web"), line); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
+	for _, to := range []string{`{"Test":["CMD","ready","now"]}`, `{"Test":"x"}`} {
+		if got := Reason(ownedBy(inventory.OwnedBySwarm, "web"), check(to)); !strings.Contains(got, "no flag is known for Config.Healthcheck") {
+			t.Error(got)
+		}
+	}
+}

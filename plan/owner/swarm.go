@@ -46,6 +46,9 @@ func serviceFlags(w wish) (flags, left []string) {
 	if w.restart != nil {
 		flags = append(flags, "--restart-condition", w.restart.Name, "--restart-max-attempts", strconv.Itoa(w.restart.MaximumRetryCount))
 	}
+	for _, f := range w.check.flags() {
+		flags = append(flags, f[0], f[1])
+	}
 	return flags, append(left, unserved(w)...)
 }
 

@@ -49,6 +49,9 @@ func runFlags(w wish) (put, take []string) {
 	if w.restart != nil {
 		put = append(put, fmt.Sprintf("--restart=%s:%d", w.restart.Name, w.restart.MaximumRetryCount))
 	}
+	for _, f := range w.check.flags() {
+		put = append(put, f[0]+"="+f[1])
+	}
 	return put, take
 }
 

@@ -18,6 +18,7 @@ type wish struct {
 	pids, shares    *int64
 	restart         *policy
 	networks        list
+	check           *check
 	other           []string // settings that no command is known for
 }
 
@@ -54,6 +55,13 @@ func read(changes []plan.Change) wish {
 		if c.Path == plan.NetworksPath {
 			if l, err := words(c); err == nil {
 				w.networks = l
+				continue
+			}
+		}
+		if c.Path == plan.HealthcheckPath {
+			var to check
+			if json.Unmarshal(c.To, &to) == nil && to.words() {
+				w.check = &to
 				continue
 			}
 		}

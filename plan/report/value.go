@@ -2,15 +2,19 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/docker/go-units"
+
+	"docker-harden/plan"
 )
 
 // widest is how many columns a value gets; what does not fit is cut, and --verbose shows it whole.
@@ -99,11 +103,31 @@ func object(path string, m map[string]any, whole bool) string {
 	if name, ok := m["Name"].(string); ok && path == "RestartPolicy" {
 		return restartPolicy(name, m["MaximumRetryCount"])
 	}
+	keys := slices.Sorted(maps.Keys(m))
+	if path == plan.HealthcheckPath {
+		times(m)
+		slices.SortStableFunc(keys, func(a, b string) int { // the command first: it must not be cut off
+			return cmp.Compare(strconv.FormatBool(a != "Test"), strconv.FormatBool(b != "Test"))
+		})
+	}
 	parts := make([]string, 0, len(m))
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	for _, key := range keys {
 		parts = append(parts, Clean(key)+": "+render(path, m[key], true))
 	}
 	return cut("{"+strings.Join(parts, ", ")+"}", whole)
+}
+
+// times words the times of a health check, which the engine counts in nanoseconds.
+func times(check map[string]any) {
+	for key, value := range check {
+		n, ok := value.(json.Number)
+		if !ok || key == "Retries" {
+			continue
+		}
+		if i, err := n.Int64(); err == nil {
+			check[key] = time.Duration(i)
+		}
+	}
 }
 
 // restartPolicy writes a policy as docker run --restart takes it.

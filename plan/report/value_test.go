@@ -33,6 +33,7 @@ func TestValue(t *testing.T) {
 		{"RestartPolicy", `{"Name":"on-failure","MaximumRetryCount":5}`, "on-failure:5", ""},
 		{"RestartPolicy", `{"Name":"always","MaximumRetryCount":0}`, "always", ""},
 		{"RestartPolicy", `{"Name":"","MaximumRetryCount":0}`, "no", ""},
+		{"Config.Healthcheck", `{"Test":["CMD-SHELL","ready"],"Interval":90000000000,"StartPeriod":1500000,"Retries":3}`, "{Test: [CMD-SHELL, ready], Interval: 1m30s, Retries: 3, StartPeriod: 1.…", "{Test: [CMD-SHELL, ready], Interval: 1m30s, Retries: 3, StartPeriod: 1.5ms}"},
 		{"Tmpfs", `{"/tmp":"rw","/run":""}`, `{/run: "", /tmp: "rw"}`, ""},
 		{"X", `[1,null,{"a":[true]}]`, "[1, (unset), {a: [true]}]", ""},
 	}

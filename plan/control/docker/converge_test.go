@@ -235,6 +235,10 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 			changeUser(t, c, change)
 			continue
 		}
+		if change.Path == plan.HealthcheckPath {
+			changeCheck(t, c, change)
+			continue
+		}
 		if change.Path == "Config.ExposedPorts" {
 			continue // nobody judges it
 		}

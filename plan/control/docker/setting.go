@@ -24,7 +24,7 @@ var settings = map[plan.ResourceKind][]string{
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
-		anySecret, "Config.ExposedPorts", "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.NetworkMode",
+		anySecret, "Config.ExposedPorts", plan.HealthcheckPath, "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.NetworkMode",
 		"HostConfig.PidMode", "HostConfig.PortBindings", "HostConfig.Privileged", "HostConfig.PublishAllPorts",
 		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", plan.NetworksPath,
 	},
@@ -61,6 +61,8 @@ func asking(setting string) []control.Control {
 		return []control.Control{sensitiveMounts()}
 	case anySecret:
 		return []control.Control{secretsInContainers(secret.New())}
+	case plan.HealthcheckPath:
+		return []control.Control{healthcheck()}
 	case "Config.User":
 		return []control.Control{containerUser()}
 	case "HostConfig.CgroupParent":

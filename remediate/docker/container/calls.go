@@ -37,6 +37,10 @@ type state struct {
 		FinishedAt string `json:"FinishedAt"`
 		Health     *struct {
 			Status string `json:"Status"`
+			Log    []struct {
+				ExitCode int    `json:"ExitCode"`
+				Output   string `json:"Output"` // may hold secrets
+			} `json:"Log"`
 		} `json:"Health"`
 	} `json:"State"`
 	RestartCount int `json:"RestartCount"`

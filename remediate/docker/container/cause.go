@@ -150,6 +150,8 @@ func (x *swap) explain(e *GateError, said []string) {
 		e.Cause, e.Next = "the new memory limit is too low", "raise the memory limit for this container in the profile, then plan again"
 	case len(said) > 0:
 		e.LogLine = said[len(said)-1]
+	case x.checkedAnew() && strings.Contains(e.What, "healthy"):
+		e.Cause, e.Next = "the check of the profile does not pass in it", "correct test of docker/healthcheck for this container in the profile, then plan again"
 	case x.changes.secrets():
 		e.Cause = "it needs a variable in its environment whose value is in a file now"
 		e.Next = "take that variable out of file of docker/secrets-in-containers for this container in the profile, then plan again"

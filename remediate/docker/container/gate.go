@@ -130,8 +130,8 @@ func (x *swap) broken(started string, began time.Time) string {
 		return fmt.Sprintf("exited with code %d %s", s.ExitCode, after)
 	case s.Restarting || x.new.RestartCount > 0 || s.StartedAt != started:
 		return "restarted " + after
-	case x.before.healthy && x.new.health() == "unhealthy":
-		return "became unhealthy " + after
+	case x.mustBeWell() && x.new.health() == "unhealthy":
+		return "became unhealthy " + after + x.checkSaid()
 	case x.rec.Paused && !s.Paused:
 		return "is not paused, as the old one was"
 	}
@@ -159,8 +159,8 @@ func (x *swap) doubt(ctx context.Context) doubt {
 	if name := missing(x.before.proc, p); name != "" && len(x.newComplaints(ctx)) > 0 {
 		return doubt{"lost " + name + ", which ran before, and its log complains", startTime}
 	}
-	if x.before.healthy && x.new.health() != healthy {
-		return doubt{"is not healthy yet: its health check says " + x.new.health(), x.healthTime()}
+	if x.mustBeWell() && x.new.health() != healthy {
+		return doubt{"is not healthy yet: its health check says " + cmp.Or(x.new.health(), "nothing") + x.checkSaid(), x.healthTime()}
 	}
 	if deaf := x.deaf(); deaf != "" {
 		return doubt{deaf, patience}

@@ -23,7 +23,6 @@ type checkCounter interface {
 type refusals struct {
 	recorder checkCounter
 	hook     string
-	from     time.Time
 	paths    map[string]string         // of the files, by the container's name
 	files    map[string]*evidence.File // with what was added since
 
@@ -67,7 +66,7 @@ func (a *app) hearRefusals(c *cli.Context, h *inventory.Host) (func() error, err
 	if len(names) == 0 {
 		return nothing, nil
 	}
-	r := &refusals{from: time.Now(), paths: make(map[string]string), files: make(map[string]*evidence.File), missed: make(map[string]evidence.Check)}
+	r := &refusals{paths: make(map[string]string), files: make(map[string]*evidence.File), missed: make(map[string]evidence.Check)}
 	for _, name := range names {
 		f, err := readEvidence(name)
 		if err != nil {
@@ -101,7 +100,7 @@ func (a *app) hearRefusals(c *cli.Context, h *inventory.Host) (func() error, err
 // amend writes into the files of evidence what was refused and needed, so that the next plan keeps it.
 func (a *app) amend(c *cli.Context, r *refusals) error {
 	for name, missed := range r.missed {
-		f, err := learn.Amend(r.files[name], learn.Later(r.hook, r.from, time.Now()), []evidence.Check{missed})
+		f, err := learn.Amend(r.files[name], r.hook, missed)
 		if err != nil {
 			return err
 		}

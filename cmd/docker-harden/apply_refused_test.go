@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 	counts := &fakeCounts{err: errors.New("not now")}
 	path := filepath.Join(t.TempDir(), "web.evidence.json")
 	r := &refusals{
-		recorder: counts, hook: "h", from: from.Add(time.Minute), missed: map[string]evidence.Check{},
+		recorder: counts, hook: "h", missed: map[string]evidence.Check{},
 		paths: map[string]string{"web": path}, files: map[string]*evidence.File{"web": f},
 	}
 	if got := r.of("web", "new"); got.What != "" {

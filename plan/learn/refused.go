@@ -3,7 +3,6 @@ package learn
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"docker-harden/plan/evidence"
 	"docker-harden/plan/evidence/trace"
@@ -46,16 +45,13 @@ func RefusedText(c evidence.Check) string {
 	return fmt.Sprintf("%s denied in %s by %s", c.Capability, c.Call, c.Process)
 }
 
-// Amend adds to evidence what was refused and needed in a later time of watching, so that it counts as used.
-func Amend(f *evidence.File, w evidence.Window, missed []evidence.Check) (*evidence.File, error) {
+// Amend adds to evidence a check that was refused and needed, so that it counts as used. Its time of watching is that of
+// the refusals alone: what else was used since is not written down, so that no longer time says anything.
+func Amend(f *evidence.File, hook string, missed evidence.Check) (*evidence.File, error) {
 	more := &evidence.File{
 		Format: f.Format, Tool: f.Tool, Kernel: f.Kernel, Container: f.Container,
-		Windows: []evidence.Window{w}, Checks: missed, Execs: []evidence.Exec{},
+		Windows: []evidence.Window{{From: missed.First.UTC(), To: missed.Last.UTC(), Hook: hook}},
+		Checks:  []evidence.Check{missed}, Execs: []evidence.Exec{},
 	}
 	return evidence.Merge(f, more)
-}
-
-// Later is a time of watching that nothing but refused checks is known of.
-func Later(hook string, from, to time.Time) evidence.Window {
-	return evidence.Window{From: from.UTC(), To: to.UTC(), Hook: hook}
 }

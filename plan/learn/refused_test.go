@@ -61,13 +61,16 @@ func TestAmend(t *testing.T) {
 		Processes: []evidence.Process{{Name: "web", UID: 5}}, Memory: evidence.Memory{Samples: 3, WorkingSet: 7},
 		Writes: evidence.Writes{Paths: []string{"/a"}, Files: 1}, Programs: evidence.Programs{Looked: true},
 	}
-	missed := []evidence.Check{{Capability: "KILL", Call: "kill", Process: "sh", Times: evidence.Times{Count: 1, First: from, Last: from}}}
-	got, err := Amend(f, Later("h", from.Add(time.Hour), from.Add(2*time.Hour)), missed)
+	later := from.Add(time.Hour)
+	got, err := Amend(f, "h", evidence.Check{Capability: "KILL", Call: "kill", Process: "sh", Times: evidence.Times{Count: 1, First: later, Last: later}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if used := got.Used(); len(used) != 2 || used[1] != "KILL" || len(got.Windows) != 2 || !got.Watched() || !got.Started() {
 		t.Errorf("%+v", got)
+	}
+	if got.Time() != f.Time() {
+		t.Errorf("watched for %s, it was %s: what else was used meanwhile is not known", got.Time(), f.Time())
 	}
 	if len(got.Processes) != 1 || got.Memory != f.Memory || len(got.Writes.Paths) != 1 || !got.Programs.Looked {
 		t.Errorf("lost: %+v", got)

@@ -12,6 +12,7 @@ const (
 	KindSocket   Kind = "socket"   // owner and mode of the engine's socket, also of the next one: a drop-in of its unit
 	KindAudit    Kind = "audit"    // rules of the kernel's audit and the file with them; nothing restarts
 	KindUpdate   Kind = "update"   // POST /containers/{id}/update; nothing restarts
+	KindSwarm    Kind = "swarm"    // settings of the whole swarm, through one of its managers; nothing restarts
 	KindNetwork  Kind = "network"  // a container leaves one network for another one; it is not restarted, its connections end
 	KindReload   Kind = "reload"   // daemon.json and SIGHUP; nothing restarts
 	KindRestart  Kind = "restart"  // daemon.json and an engine restart
@@ -25,7 +26,7 @@ func (k Kind) cost() int {
 		return 0
 	case KindSocket, KindAudit:
 		return 1
-	case KindUpdate:
+	case KindUpdate, KindSwarm:
 		return 2
 	case KindNetwork:
 		return 3
@@ -50,6 +51,8 @@ func (k Kind) Symbol() string {
 		return "A"
 	case KindUpdate:
 		return "~"
+	case KindSwarm:
+		return "W"
 	case KindNetwork:
 		return "N"
 	case KindReload:
@@ -78,7 +81,7 @@ type Change struct {
 	// ("log-level"), a field of a container's inspect answer ("HostConfig.CapDrop"), or
 	// "mode" / "owner" of a file, what a socket unit says of the next socket ("SocketMode"), or a rule of the audit
 	// as auditctl writes it ("-w /etc/docker -p wa -k docker"). "Config.Env[NAME]" is where the value of a variable is.
-	// The networks of a container are [NetworksPath].
+	// The networks of a container are [NetworksPath]. Settings of a swarm are [AutoLockPath] and what follows it.
 	Path string `json:"path"`
 	// From and To are JSON values in the owner's own form. null means unset (for daemon.json: key absent).
 	// File modes are strings of octal digits ("0644"); owners are "uid:gid" in decimal.

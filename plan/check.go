@@ -16,6 +16,7 @@ var kindsOf = map[ResourceKind][]Kind{
 	ResourceDaemon:    {KindReload, KindRestart},
 	ResourceContainer: {KindUpdate, KindNetwork, KindRecreate},
 	ResourceFile:      {KindFile, KindSocket, KindAudit},
+	ResourceSwarm:     {KindSwarm},
 }
 
 // check refuses steps that Build never makes. A digest is no signature: whoever wrote the file may have
@@ -119,6 +120,10 @@ func (r Resource) check() error {
 	case ResourceDaemon:
 		if r != Daemon() {
 			return errors.New("the engine has no name")
+		}
+	case ResourceSwarm:
+		if r != Swarm() {
+			return errors.New("the swarm has no name")
 		}
 	case ResourceContainer:
 		if !containerName.MatchString(r.Name) || r.ID == "" {

@@ -8,7 +8,7 @@ import (
 
 // rank orders kinds in time: the engine first, because containers made later take its new defaults;
 // then what is done live; then recreates; file modes last, because the daemon step may have made
-// the file.
+// the file, and the swarm: a manager that is locked must not restart any more.
 func rank(k Kind) int {
 	switch k {
 	case KindReload, KindRestart:

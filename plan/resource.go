@@ -14,13 +14,14 @@ const (
 	ResourceDaemon    ResourceKind = "daemon"    // the engine and its daemon.json
 	ResourceContainer ResourceKind = "container" // one container
 	ResourceFile      ResourceKind = "file"      // owner and mode of one host file, or the audit rules of a rules file
+	ResourceSwarm     ResourceKind = "swarm"     // the swarm that this host is a manager of
 )
 
 // Resource names one thing on the host. It is comparable and can be a map key.
 type Resource struct {
 	Kind ResourceKind `json:"kind"`
 	// Name is the container's name without the leading slash, or the absolute path of a file.
-	// It is empty for the daemon: a host has one.
+	// It is empty for the daemon and for the swarm: a host has one.
 	Name string `json:"name,omitempty"`
 	// ID is the full id of a container (64 hex digits). Empty for other kinds.
 	ID string `json:"id,omitempty"`
@@ -28,6 +29,9 @@ type Resource struct {
 
 // Daemon is the engine's own resource.
 func Daemon() Resource { return Resource{Kind: ResourceDaemon} }
+
+// Swarm is the resource of the swarm that the host is a manager of.
+func Swarm() Resource { return Resource{Kind: ResourceSwarm} }
 
 // Container is the resource of one container; name has no leading slash, id is the full id.
 func Container(name, id string) Resource {
@@ -37,11 +41,11 @@ func Container(name, id string) Resource {
 // File is the resource of one host file; name is an absolute path.
 func File(name string) Resource { return Resource{Kind: ResourceFile, Name: name} }
 
-// String is the target by which a person names the resource: daemon, container/NAME, host/PATH.
+// String is the target by which a person names the resource: daemon, swarm, container/NAME, host/PATH.
 func (r Resource) String() string {
 	switch r.Kind {
-	case ResourceDaemon:
-		return "daemon"
+	case ResourceDaemon, ResourceSwarm:
+		return string(r.Kind)
 	case ResourceFile:
 		return "host" + path.Clean("/"+r.Name)
 	default:
@@ -49,7 +53,7 @@ func (r Resource) String() string {
 	}
 }
 
-// Match reports whether a target pattern (daemon, host, host/PATH, container/GLOB) names the resource.
+// Match reports whether a target pattern (daemon, swarm, host, host/PATH, container/GLOB) names the resource.
 // Globs are those of [path.Match] and do not cross a slash, except that "host" alone means every file.
 // A malformed glob is an error.
 func (r Resource) Match(pattern string) (bool, error) {

@@ -78,7 +78,7 @@ func (s Selection) matchers(patterns []string, known map[Resource]bool) ([]func(
 			out = append(out, func(f Finding) bool { return slices.Contains(ids, f.Control) })
 			continue
 		}
-		found := pattern == "host" || pattern == "daemon"
+		found := pattern == "host" || pattern == "daemon" || pattern == "swarm"
 		for r := range known {
 			ok, err := r.Match(pattern)
 			if err != nil {

@@ -201,6 +201,7 @@ func askedFor(part plan.Member, h *inventory.Host, prof *profile.Profile) error 
 		case !controls.Changes(part.Resource.Kind, ch.Path):
 			return fmt.Errorf("%w: no control asks to change %s of %s", plan.ErrEdited, ch.Path, part.Resource)
 		case part.Resource.Kind == plan.ResourceDaemon && !controls.ChangesDaemon(h, prof, ch),
+			part.Resource.Kind == plan.ResourceSwarm && h.Engine.Cluster != nil && !controls.ChangesSwarm(h, prof, ch),
 			c != nil && !controls.ChangesContainer(h, c, prof, ch):
 			return fmt.Errorf("%w: no control asks to change %s of %s from %s to %s (any more); plan again", plan.ErrEdited, clean(ch.Path), part.Resource, inOneLine(ch.From), inOneLine(ch.To))
 		}

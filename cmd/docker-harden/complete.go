@@ -183,7 +183,7 @@ func given(p parser, name string) string {
 
 // targets are what a plan can be narrowed to: containers and projects as far as the engine answers in time.
 func (a *app) targets(ctx context.Context, p parser) []candidate {
-	out := []candidate{{"daemon", "the engine and its daemon.json"}, {"host", "files of the host"}}
+	out := []candidate{{"daemon", "the engine and its daemon.json"}, {"host", "files of the host"}, {"swarm", "the swarm that the host is a manager of"}}
 	host, name := given(p, "host"), given(p, "context")
 	e, err := endpointFlags{
 		Host: host, HostSet: host != "", Context: name, ContextSet: name != "", Config: given(p, "config"),

@@ -93,6 +93,9 @@ func driftOfMember(m plan.Member, h *inventory.Host) []drift {
 func driftOfChanges(target string, changes []plan.Change, now plan.Resource, h *inventory.Host) []drift {
 	var out []drift
 	for _, ch := range changes {
+		if ch.Path == plan.UnlockKeyFilePath {
+			continue // the key is to be taken away from there
+		}
 		value, set := settingNow(h, now, ch.Path), made(ch, changes)
 		if !sameJSON(value, set) {
 			out = append(out, drift{target, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(set))})
@@ -137,6 +140,8 @@ func present(h *inventory.Host, r plan.Resource) (plan.Resource, bool) {
 		return r, false
 	case plan.ResourceDaemon:
 		return r, h.Engine.Local
+	case plan.ResourceSwarm:
+		return r, h.Engine.Cluster != nil
 	}
 	f, ok := h.Files[r.Name]
 	if r.Name == inventory.AuditRulesFile { // its rules may stand in other files
@@ -150,6 +155,8 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	switch r.Kind {
 	case plan.ResourceDaemon:
 		return h.Daemon.Keys[path]
+	case plan.ResourceSwarm:
+		return swarmNow(h.Engine.Cluster, path)
 	case plan.ResourceFile:
 		if r.Name == inventory.AuditRulesFile {
 			return h.Audit.WhereJSON(path)
@@ -189,6 +196,18 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 		value = fields[key]
 	}
 	return value
+}
+
+// swarmNow is a setting of the swarm; nil: this host manages none.
+func swarmNow(s *inventory.SwarmCluster, setting string) json.RawMessage {
+	switch {
+	case s == nil:
+	case setting == plan.AutoLockPath:
+		return fmt.Appendf(nil, "%t", s.AutoLock)
+	case setting == plan.CertExpiryPath:
+		return fmt.Appendf(nil, "%d", s.CertExpiry)
+	}
+	return nil
 }
 
 // nextSocket is a setting of the unit that makes a socket; nil: nothing is known of it.

@@ -25,7 +25,7 @@ func (a *app) exceptionAddCommand() *cli.Command {
 			&cli.StringFlag{Name: "expires", Usage: "`WHEN` it ends: a date (2027-06-30), or days or weeks from today (90d, 12w); without it, never"},
 			&cli.BoolFlag{Name: "replace", Usage: "change the one that is there already for this target and control"},
 		},
-		Description: `TARGET is daemon, host, host/PATH or container/NAME; in NAME, * and ? stand for other letters. CONTROL is
+		Description: `TARGET is daemon, swarm, host, host/PATH or container/NAME; in NAME, * and ? stand for other letters. CONTROL is
 an id (docker/host-network), the end of one (host-network), or a benchmark number (cis-docker-1.6.0:5.10). The
 exception holds to the end of its last day, UTC.
 

@@ -18,7 +18,7 @@ func (a *app) planCommand() *cli.Command {
 		Name: "plan", Usage: "compare the host with a profile; print and save a plan", ArgsUsage: "[TARGET...]", Flags: flags,
 		Description: `Nothing is changed, nothing is run in a container, nothing is downloaded.
 
-TARGET narrows the plan: daemon, host, container/NAME, project/NAME (Compose), image/REF, control:ID.
+TARGET narrows the plan: daemon, host, swarm, container/NAME, project/NAME (Compose), image/REF, control:ID.
 Names may be patterns: 'container/web-*'.
 
 For containers of Compose projects, -o also writes compose.harden.yaml beside FILE (with several projects,

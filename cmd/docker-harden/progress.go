@@ -178,6 +178,8 @@ func word(k plan.Kind) string {
 		return "audit rules loaded"
 	case plan.KindUpdate:
 		return "updated live"
+	case plan.KindSwarm:
+		return "set in the whole swarm"
 	case plan.KindNetwork:
 		return "moved to another network live"
 	case plan.KindReload:

@@ -104,6 +104,9 @@ func taken(selected plan.Selection, h *inventory.Host, rules []control.Control) 
 // resourcesOf is what a host has to judge, its containers last.
 func resourcesOf(h *inventory.Host) []plan.Resource {
 	resources := []plan.Resource{plan.Daemon()}
+	if h.Engine.Cluster != nil {
+		resources = append(resources, plan.Swarm())
+	}
 	for path := range h.Files {
 		resources = append(resources, plan.File(path))
 	}

@@ -56,7 +56,7 @@ func named(c *cli.Context, h *inventory.Host, args []string) (plan.Selection, er
 func isTarget(word string) bool {
 	kind, _, found := strings.Cut(word, "/")
 	switch kind {
-	case "daemon", "host":
+	case "daemon", "host", "swarm":
 		return true
 	case "container", "project", "image":
 		return found
@@ -77,7 +77,7 @@ func expand(h *inventory.Host, targets []string) ([]string, error) {
 			}
 		case "image":
 			in = func(c *inventory.Container) (bool, error) { return ofImage(h, c, name) }
-		case "daemon", "host", "container":
+		case "daemon", "host", "swarm", "container":
 			out = append(out, t)
 			continue
 		default:
@@ -174,7 +174,7 @@ func badTarget(h *inventory.Host, word string) error {
 			return usagef("unknown target %q: write container/%s", word, word)
 		}
 	}
-	return usagef("unknown target %q: write daemon, host, container/NAME, project/NAME, image/REF or control:ID", word)
+	return usagef("unknown target %q: write daemon, host, swarm, container/NAME, project/NAME, image/REF or control:ID", word)
 }
 
 // matchControls finds the controls that a word means: an id, the end of one, or a benchmark number.

@@ -73,7 +73,7 @@ func TestExpandRefuses(t *testing.T) {
 		"image/aaaa":     `unknown target "image/aaaa"`,
 		"project/[":      "cannot read target",
 		"cache":          "write container/cache",
-		"pod/x":          "write daemon, host, container/NAME",
+		"pod/x":          "write daemon, host, swarm, container/NAME",
 	} {
 		_, err := expand(sampleHost(), []string{target})
 		if err == nil || !strings.Contains(err.Error(), want) {

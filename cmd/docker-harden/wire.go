@@ -21,6 +21,7 @@ import (
 	"docker-harden/remediate/docker/container"
 	"docker-harden/remediate/docker/daemon"
 	"docker-harden/remediate/docker/network"
+	"docker-harden/remediate/docker/swarm"
 	"docker-harden/remediate/host"
 	"docker-harden/remediate/host/audit"
 	"docker-harden/remediate/journal"
@@ -159,6 +160,7 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindAudit: &audit.Handler{},
 			plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
 			plan.KindUpdate: updater, plan.KindRecreate: recreator,
+			plan.KindSwarm:   &swarm.Handler{Engine: e.Client},
 			plan.KindNetwork: &network.Mover{Engine: e.Client, Limits: updater, Stable: o.Stable},
 		},
 		Store: store, Lock: a.lockPath(), LockTimeout: c.Duration("lock-timeout"),

@@ -156,6 +156,9 @@ func restartBlocks(h *inventory.Host, live bool) []string {
 	if SwarmActive(h) && (h.Engine.LiveRestore || string(h.Daemon.Keys["live-restore"]) == "true") {
 		reasons = append(reasons, "live-restore is on although the host is in a swarm: the engine would not start again; remove live-restore from daemon.json")
 	}
+	if h.Engine.Cluster != nil && h.Engine.Cluster.AutoLock {
+		reasons = append(reasons, "the managers of its swarm are locked when they start: after the restart this one would wait for docker swarm unlock, and its services with it; restart the engine yourself, or turn autolock off for the time (docker swarm update --autolock=false), then plan again")
+	}
 	if names := autoRemoved(h); len(names) > 0 && (!live || !keepsAutoRemoved(h.Engine.Version)) {
 		reasons = append(reasons, fmt.Sprintf("the restart would kill and remove containers that run with --rm: %s; stop them first", strings.Join(names, ", ")))
 	}

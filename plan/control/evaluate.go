@@ -65,10 +65,12 @@ func resourceRank(k plan.ResourceKind) int {
 	switch k {
 	case plan.ResourceDaemon:
 		return 0
-	case plan.ResourceFile:
+	case plan.ResourceSwarm:
 		return 1
-	case plan.ResourceContainer:
+	case plan.ResourceFile:
 		return 2
+	case plan.ResourceContainer:
+		return 3
 	}
 	return -1
 }

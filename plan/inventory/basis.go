@@ -27,6 +27,8 @@ func (h *Host) Basis(r plan.Resource) (plan.Basis, bool) {
 	switch r.Kind {
 	case plan.ResourceDaemon:
 		return h.Daemon.basis(), h.Engine.Local
+	case plan.ResourceSwarm:
+		return h.Engine.Cluster.basis()
 	case plan.ResourceFile:
 		if r.Name == AuditRulesFile {
 			return h.auditBasis()

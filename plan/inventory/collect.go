@@ -303,6 +303,9 @@ func (c *collector) finish() {
 	c.composeFiles()
 	if c.host.Engine.Local {
 		c.audit()
+		if cluster := c.host.Engine.Cluster; cluster != nil {
+			cluster.Disk = c.root.swarmDisk(c.host.Engine.RootDir)
+		}
 		c.host.DataRoot, c.host.Group = c.root.dataRoot(c.host.Engine.RootDir), c.root.group(c.socketGroup())
 	}
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })

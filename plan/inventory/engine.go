@@ -41,11 +41,7 @@ func (a *answers) engine(api string) Engine {
 		MemTotal: info.MemTotal, NCPU: info.NCPU, MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit,
 		PidsLimit: info.PidsLimit, CPUShares: info.CPUShares, Warnings: info.Warnings,
 	}
-	if cluster := info.Swarm.Cluster; info.Swarm.ControlAvailable && cluster != nil {
-		e.Cluster = &SwarmCluster{
-			AutoLock: cluster.Spec.EncryptionConfig.AutoLockManagers, CertExpiry: cluster.Spec.CAConfig.NodeCertExpiry,
-		}
-	}
+	e.Cluster = clusterOf(info.Swarm)
 	for name := range info.Runtimes {
 		e.Runtimes = append(e.Runtimes, name)
 	}

@@ -94,12 +94,6 @@ type Engine struct {
 	Local bool `json:"local"`
 }
 
-// SwarmCluster is what a manager shows of its swarm.
-type SwarmCluster struct {
-	AutoLock   bool          `json:"auto_lock"`
-	CertExpiry time.Duration `json:"cert_expiry_ns"` // of certificates of nodes
-}
-
 // Daemon is the engine's process and configuration file.
 type Daemon struct {
 	PID        int       `json:"pid"`

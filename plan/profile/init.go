@@ -76,7 +76,7 @@ containers:
 # Accepted risks. They need a reason and an owner; after the last day (UTC) the finding fails again.
 exceptions:
 # - control: docker/privileged
-#   target: container/build-agent     # or daemon, host, host/PATH; * matches within a name
+#   target: container/build-agent     # or daemon, swarm, host, host/PATH; * matches within a name
 #   reason: builds images with its own engine until the new builder is ready
 #   owner: platform team
 #   expires: 2030-12-31

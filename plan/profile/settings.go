@@ -169,10 +169,10 @@ func (d *decoder) target(at ast.Node, target string) {
 
 func checkTarget(target string) error {
 	kind, name, slash := strings.Cut(target, "/")
-	valid := !slash && (kind == "daemon" || kind == "host") ||
+	valid := !slash && (kind == "daemon" || kind == "host" || kind == "swarm") ||
 		slash && name != "" && (kind == "container" || kind == "host")
 	if !valid {
-		return fmt.Errorf("target %q must be daemon, host, host/PATH or container/NAME (globs allowed)", target)
+		return fmt.Errorf("target %q must be daemon, swarm, host, host/PATH or container/NAME (globs allowed)", target)
 	}
 	_, err := plan.Container("x", "").Match(target)
 	return err

@@ -58,6 +58,9 @@ func render(path string, v any, whole bool) string {
 }
 
 func number(path string, n json.Number) string {
+	if i, err := n.Int64(); err == nil && path == plan.CertExpiryPath {
+		return time.Duration(i).String()
+	}
 	if i, err := n.Int64(); err == nil && i >= units.KiB && slices.Contains(byteFields, path) {
 		return bytesText(i)
 	}

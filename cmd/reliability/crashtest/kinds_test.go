@@ -29,6 +29,7 @@ func kinds() []kind {
 		{name: "recreate", setup: alone, plan: []string{"container/web"}},
 		{name: "recreate-group", setup: group, plan: []string{"container/web", "container/side"}},
 		moved(), filed(),
+		{name: "swarm", setup: manager(lockAnswer), plan: []string{"swarm", "-p", siteProfile}},
 		{name: "file-mode", setup: open, plan: []string{"host"}},
 		{name: "socket", setup: wide, plan: []string{"host" + engineSocket}, host: []host.Option{host.Systemd()}},
 	}

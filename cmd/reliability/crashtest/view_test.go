@@ -40,6 +40,7 @@ func observe(ctx context.Context, h *host.Host, engine *client.Client) (view, er
 	if err := v.secrets(h); err != nil {
 		return nil, err
 	}
+	v.swarm(h, info.Swarm)
 	all, err := engine.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, err

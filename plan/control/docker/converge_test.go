@@ -94,12 +94,35 @@ func perform(t *testing.T, h *inventory.Host, step plan.Step) {
 		changeDaemon(t, h, step)
 	case plan.ResourceFile:
 		changeFile(t, h, step)
+	case plan.ResourceSwarm:
+		changeSwarm(t, h.Engine.Cluster, step)
 	case plan.ResourceContainer:
 		i := slices.IndexFunc(h.Containers, func(c inventory.Container) bool { return c.ID == step.Resource.ID })
 		changeContainer(t, &h.Containers[i], step)
 		if step.Kind == plan.KindRecreate {
 			takeDefault(h, &h.Containers[i])
 		}
+	}
+}
+
+func changeSwarm(t *testing.T, s *inventory.SwarmCluster, step plan.Step) {
+	t.Helper()
+	for _, c := range step.Changes {
+		var into any
+		switch c.Path {
+		case plan.AutoLockPath:
+			into = &s.AutoLock
+		case plan.CertExpiryPath:
+			into = &s.CertExpiry
+		default:
+			continue
+		}
+		if err := json.Unmarshal(c.To, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Disk != nil {
+		s.Disk.Encrypted = s.AutoLock
 	}
 }
 

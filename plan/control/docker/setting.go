@@ -28,7 +28,8 @@ var settings = map[plan.ResourceKind][]string{
 		"HostConfig.PidMode", "HostConfig.PortBindings", "HostConfig.Privileged", "HostConfig.PublishAllPorts",
 		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", plan.NetworksPath,
 	},
-	plan.ResourceFile: {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
+	plan.ResourceSwarm: {plan.AutoLockPath, plan.CertExpiryPath, plan.UnlockKeyFilePath},
+	plan.ResourceFile:  {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
 }
 
 // Changes reports whether any control of this package may ask for a change of this setting. A plan that

@@ -34,8 +34,9 @@ func (e *RejectedError) Error() string {
 	return "the engine would not start with the changed daemon.json: " + e.Message
 }
 
-// validateTimeout is far beyond the half second an engine needs to read its file on a busy host.
-const validateTimeout = 30 * time.Second
+// validateTimeout is far beyond the half second that an engine needs to read its file: an emulated machine on a host
+// with ten times the work that it has processors for took more than 30.
+const validateTimeout = 2 * time.Minute
 
 // nobody runs the binary: an engine that is not root can create nothing and start nothing.
 const nobody = 65534

@@ -23,11 +23,12 @@ type operator struct {
 	dir  string // the operator's working directory
 }
 
-func newOperator(t *testing.T) *operator {
+// newOperator builds the program, with more flags for the compiler where some are given.
+func newOperator(t *testing.T, flags ...string) *operator {
 	t.Helper()
 	o := &operator{t: t, host: host.Here(t), dir: t.TempDir()}
 	o.bin = filepath.Join(o.dir, "docker-harden")
-	build := exec.Command("go", "build", "-o", o.bin, "../docker-harden")
+	build := exec.Command("go", append(append([]string{"build", "-o", o.bin}, flags...), "../docker-harden")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build: %v\n%s", err, out)

@@ -43,6 +43,9 @@ func (c Change) Moves(field string) bool {
 	if _, _, mount := MountOf(c.Path); mount {
 		return slices.Contains([]string{"Mounts", "HostConfig.Binds", "HostConfig.Mounts"}, field)
 	}
+	if _, volume := VolumeOf(c.Path); volume {
+		return slices.Contains([]string{"Mounts", "HostConfig.Mounts"}, field)
+	}
 	if _, secret := SecretOf(c.Path); secret {
 		return slices.Contains([]string{"Config.Env", "Mounts", "HostConfig.Mounts"}, field)
 	}

@@ -184,7 +184,7 @@ func (r *Recreator) layer(ctx context.Context, a *api, old *state, rec *record) 
 		return refused("%d files in the writable layer of %s (first %s) would be lost at the next docker compose up; put them into a volume",
 			rec.Written.Files, rec.Name, clean(rec.Written.Paths[0], maxMessage))
 	}
-	if err := layer.Room(l.Upper, rec.Written); err != nil {
+	if err := layer.Room(l.Upper, "the writable layer", rec.Written); err != nil {
 		return refused("%w", err)
 	}
 	return nil

@@ -10,26 +10,27 @@ import (
 	"slices"
 )
 
-// Compare lists the paths in which two layers differ: in name, kind, size, mode, owner, time,
-// extended attributes, link or deletion. The content of files of equal size and time is trusted.
-func Compare(a, b Layer) ([]string, error) {
-	return differences(a, b, func(x, y *entry) bool {
-		return same(x, y) && x.mtime == y.mtime
-	})
+// Compare lists the paths in which two layers differ, but for those in directories of without: in name, kind, size,
+// mode, owner, time, extended attributes, link or deletion. The content of files of equal size and time is trusted.
+func Compare(a, b Layer, without ...string) ([]string, error) {
+	return differences(a, b, exactly, without)
 }
 
+func exactly(x, y *entry) bool { return same(x, y) && x.mtime == y.mtime }
+
 // Since lists the paths of now that are not as in base, deletions included. A file that was only
-// written again with the same content does not count, nor does the time of a directory.
-func Since(now, base Layer) ([]string, error) {
+// written again with the same content does not count, nor does the time of a directory, nor what is in directories of
+// without.
+func Since(now, base Layer, without ...string) ([]string, error) {
 	return differences(now, base, func(x, y *entry) bool {
 		if !same(x, y) || !x.mode.IsRegular() || x.mtime == y.mtime {
 			return same(x, y)
 		}
 		return equalContent(filepath.Join(now.Upper, x.path), filepath.Join(base.Upper, y.path))
-	})
+	}, without)
 }
 
-func differences(a, b Layer, equal func(x, y *entry) bool) ([]string, error) {
+func differences(a, b Layer, equal func(x, y *entry) bool, without []string) ([]string, error) {
 	left, err := index(a.Upper)
 	if err != nil {
 		return nil, err
@@ -38,6 +39,19 @@ func differences(a, b Layer, equal func(x, y *entry) bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, side := range []map[string]*entry{left, right} {
+		maps.DeleteFunc(side, func(path string, _ *entry) bool { return anyInside(path, without) })
+	}
+	return unequal(left, right, equal), nil
+}
+
+// anyInside reports whether a path is one of these directories or in one.
+func anyInside(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return Inside(path, dir) })
+}
+
+// unequal lists the paths in which two sides differ.
+func unequal(left, right map[string]*entry, equal func(x, y *entry) bool) []string {
 	var out []string
 	for path, x := range left {
 		if y, ok := right[path]; !ok || !equal(x, y) || !sameLinks(x, y) {
@@ -50,7 +64,7 @@ func differences(a, b Layer, equal func(x, y *entry) bool) ([]string, error) {
 		}
 	}
 	slices.Sort(out)
-	return out, nil
+	return out
 }
 
 func index(root string) (map[string]*entry, error) {

@@ -2,11 +2,9 @@ package layer
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
-	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
 
 	"docker-harden/remediate/internal/crash"
@@ -16,25 +14,35 @@ import (
 const reserve = 64 << 20
 
 // Copy makes to hold exactly what from holds: content, owners, modes, times, extended attributes,
-// hard links, devices and deletions. It checks the free space first, and compares both afterwards.
-// to may hold empty directories already. Neither container may run.
-func Copy(to, from Layer) error {
-	var all Written
-	if err := walk(from.Upper, func(e *entry) error { all.add(e); return nil }); err != nil {
+// hard links, devices and deletions; but for what is in directories of without. It checks the free space first, and
+// compares both afterwards. to may hold empty directories already. Neither container may run.
+func Copy(to, from Layer, without ...string) error {
+	var (
+		all   Written
+		items []item
+	)
+	err := walk(from.Upper, func(e *entry) error {
+		if !anyInside(e.path, without) {
+			all.add(e)
+			items = append(items, item{e, filepath.Join(from.Upper, e.path)})
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	if err := Room(to.Upper, all); err != nil {
+	if err := Room(to.Upper, "the writable layer", all); err != nil {
 		return err
 	}
 	crash.Point("before copying the layer")
-	if err := continuity.CopyDir(to.Upper, from.Upper); err != nil {
+	if err := copyItems(to.Upper, items); err != nil {
 		return fmt.Errorf("cannot copy the writable layer: %w", err)
 	}
 	crash.Point("layer copied, times not set")
-	if err := directoryTimes(to.Upper, from.Upper); err != nil {
+	if err := directoryTimes(to.Upper, items); err != nil {
 		return fmt.Errorf("cannot copy the writable layer: %w", err)
 	}
-	differ, err := Compare(to, from)
+	differ, err := Compare(to, from, without...)
 	if err != nil {
 		return err
 	}
@@ -47,38 +55,19 @@ func Copy(to, from Layer) error {
 	return err
 }
 
-// Room fails when the disk below dir cannot take what w says.
-func Room(dir string, w Written) error {
+// Room fails when the disk below dir cannot take what w says of something.
+func Room(dir, what string, w Written) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("cannot read the free space of %s: %w", dir, err)
 	}
 	if free := int64(st.Bavail) * st.Bsize; free < w.Bytes+reserve {
-		return fmt.Errorf("no room to copy the writable layer: it holds %d bytes, %d are free", w.Bytes, free)
+		return fmt.Errorf("no room to copy %s: it holds %d bytes, %d are free", what, w.Bytes, free)
 	}
 	if st.Files > 0 && int64(st.Ffree) < w.Files {
-		return fmt.Errorf("no room to copy the writable layer: it holds %d files, %d inodes are free", w.Files, st.Ffree)
+		return fmt.Errorf("no room to copy %s: it holds %d files, %d inodes are free", what, w.Files, st.Ffree)
 	}
 	return nil
-}
-
-// directoryTimes sets the times of directories last: making files in them changed them.
-func directoryTimes(to, from string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err != nil {
-			return err
-		}
-		times := []unix.Timespec{st.Atim, st.Mtim}
-		return unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(to, rel), times, unix.AT_SYMLINK_NOFOLLOW)
-	})
 }
 
 // flush makes the copy survive a power loss.

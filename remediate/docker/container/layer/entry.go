@@ -20,7 +20,10 @@ type entry struct {
 	gid    uint32
 	rdev   uint64
 	size   int64
+	atime  syscall.Timespec
 	mtime  syscall.Timespec
+	ctime  syscall.Timespec
+	device uint64 // on which it is
 	inode  uint64
 	links  uint64
 	target string // of a symbolic link
@@ -33,6 +36,11 @@ func (e *entry) whiteout() bool { return e.mode&fs.ModeCharDevice != 0 && e.rdev
 // opaque reports whether the directory hides what the image has in it.
 func (e *entry) opaque() bool { return e.xattrs["trusted.overlay.opaque"] == "y" }
 
+// inode is a file, whatever its names.
+type inode struct{ device, number uint64 }
+
+func (e *entry) id() inode { return inode{e.device, e.inode} }
+
 func read(root, path string) (*entry, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -41,7 +49,7 @@ func read(root, path string) (*entry, error) {
 	st := info.Sys().(*syscall.Stat_t)
 	e := &entry{
 		path: "/" + strings.TrimPrefix(strings.TrimPrefix(path, root), "/"), mode: info.Mode(), uid: st.Uid, gid: st.Gid,
-		rdev: uint64(st.Rdev), mtime: st.Mtim, inode: st.Ino, links: uint64(st.Nlink),
+		rdev: uint64(st.Rdev), atime: st.Atim, mtime: st.Mtim, ctime: st.Ctim, device: uint64(st.Dev), inode: st.Ino, links: uint64(st.Nlink),
 	}
 	if info.Mode().IsRegular() {
 		e.size = info.Size()

@@ -184,13 +184,13 @@ func TestWrittenIsBounded(t *testing.T) {
 }
 
 func TestRoom(t *testing.T) {
-	if err := Room(t.TempDir(), Written{Bytes: 1, Files: 1}); err != nil {
+	if err := Room(t.TempDir(), "it", Written{Bytes: 1, Files: 1}); err != nil {
 		t.Error(err)
 	}
-	if err := Room(t.TempDir(), Written{Bytes: 1 << 60}); err == nil {
+	if err := Room(t.TempDir(), "it", Written{Bytes: 1 << 60}); err == nil {
 		t.Error("there is room for an exbibyte")
 	}
-	if err := Room(filepath.Join(t.TempDir(), "none"), Written{}); err == nil {
+	if err := Room(filepath.Join(t.TempDir(), "none"), "it", Written{}); err == nil {
 		t.Error("there is room where nothing is")
 	}
 }

@@ -13,6 +13,9 @@ const (
 	VolumeOwn   = "volume" // it is in a volume of its own, and the same
 )
 
+// VolumeName begins the names of volumes that this tool makes.
+const VolumeName = "docker-harden-"
+
 const volumeSetting = "Volume"
 
 // VolumePath is the path of a change that moves what a container has in a directory into a volume:

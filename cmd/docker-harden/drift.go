@@ -177,6 +177,9 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	if target, setting, ok := plan.MountOf(path); ok {
 		return mountNow(c, target, setting)
 	}
+	if target, ok := plan.VolumeOf(path); ok {
+		return volumeNow(c, target)
+	}
 	if name, ok := plan.SecretOf(path); ok {
 		return secretNow(c, name)
 	}
@@ -237,6 +240,16 @@ func mountNow(c *inventory.Container, target, setting string) json.RawMessage {
 			return fmt.Appendf(nil, "%t", m.RW)
 		default:
 			return fmt.Appendf(nil, "%q", m.Propagation)
+		}
+	}
+	return nil
+}
+
+// volumeNow is where a container has what is in a directory: in a volume of this tool's; nil: elsewhere.
+func volumeNow(c *inventory.Container, target string) json.RawMessage {
+	for _, m := range c.Inspect.Mounts {
+		if m.Destination == target && m.Type == "volume" && m.RW && strings.HasPrefix(m.Name, plan.VolumeName) {
+			return fmt.Appendf(nil, "%q", plan.VolumeOwn)
 		}
 	}
 	return nil

@@ -56,6 +56,8 @@ type Options struct {
 	Audit func() (KernelAudit, error)
 	// History also asks for how the images were built: one more request for each image.
 	History bool
+	// Places are directories of a container, by its name, of which it is to be known how much is in them; nil: none.
+	Places func(container string) []string
 	// TLS are files that somebody means to give the engine, to be looked at as well.
 	TLS TLSFiles
 }

@@ -41,6 +41,8 @@ type Container struct {
 	Submounts []string `json:"submounts,omitempty"`
 	// Moved are the variables whose values stand in files that this tool made.
 	Moved []MovedSecret `json:"moved,omitempty"`
+	// Held is how much is in directories that somebody asked for, by their paths.
+	Held map[string]Held `json:"held,omitempty"`
 	// Credentials are what [Host.Credentials] found before they were masked; nil: nobody looked.
 	Credentials []secret.Find `json:"credentials,omitzero"`
 	// Problem says why the container could not be inspected; then only ID and Name are set.

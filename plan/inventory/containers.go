@@ -126,6 +126,9 @@ func (c *collector) observe(o *observed) {
 		x.LayerProblem = err.Error()
 	}
 	x.Moved = c.root.movedSecrets(x)
+	if c.options.Places != nil {
+		x.Held = c.root.contents(x, c.options.Places(x.Name))
+	}
 	pid := x.Inspect.State.PID
 	switch {
 	case !x.Running():

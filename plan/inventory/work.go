@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"docker-harden/plan"
 	"docker-harden/plan/evidence"
 )
 
@@ -23,8 +24,9 @@ func (c *Container) Work() evidence.Work {
 		w.Variables = append(w.Variables, name)
 	}
 	for _, m := range in.Mounts {
-		// Volumes without a name are the image's own, or make room for what it writes: the same files are there.
-		if m.Type != "volume" || !anonymous.MatchString(m.Name) {
+		// Volumes without a name are the image's own, or make room for what it writes: the same files are there. So they
+		// are in those that this tool makes.
+		if m.Type != "volume" || !anonymous.MatchString(m.Name) && !strings.HasPrefix(m.Name, plan.VolumeName) {
 			w.Places = append(w.Places, m.Destination)
 		}
 	}

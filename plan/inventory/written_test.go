@@ -174,18 +174,62 @@ func TestManyWrittenDirs(t *testing.T) {
 	}
 }
 
-// A volume without a name is no part of how a container works: with one more, what was learnt holds.
+// A volume without a name, or of this tool's, is no part of how a container works: with one more, what was learnt holds.
 func TestWorkWithoutAnonymousVolumes(t *testing.T) {
 	c := &Container{}
 	before := c.Work().Digest()
-	c.Inspect.Mounts = []Mount{{Type: "volume", Name: strings.Repeat("0a", 32), Destination: "/var/lib/app"}}
-	if c.Work().Digest() != before {
-		t.Error("a volume without a name changes the work")
+	for _, name := range []string{strings.Repeat("0a", 32), "docker-harden-web-3fa2b1c4-var-lib-app"} {
+		c.Inspect.Mounts = []Mount{{Type: "volume", Name: name, Destination: "/var/lib/app"}}
+		if c.Work().Digest() != before {
+			t.Errorf("volume %s changes the work", name)
+		}
 	}
 	for _, m := range []Mount{{Type: "volume", Name: "data", Destination: "/var/lib/app"}, {Type: "bind", Destination: "/var/lib/app"}} {
 		c.Inspect.Mounts = []Mount{m}
 		if c.Work().Digest() == before || c.Work().ID() != c.Work().Digest()[:16] {
 			t.Errorf("%+v does not", m)
 		}
+	}
+}
+
+// How much a container has in a directory: what its image has, what it has written, and nothing that it has deleted.
+func TestContents(t *testing.T) {
+	c, top, middle, bottom := layered(t)
+	plant(t, bottom, "data/a", "data/b", "data/sub/x", "data/sub/y", "data/gone/z", "data/again/old", "file", "logs/")
+	plant(t, middle, "data/b", "data/again/")
+	deletes(t, filepath.Join(middle, "data/sub/y"))
+	plant(t, top, "data/b", "data/sub/new", "data/file", "made/1")
+	deletes(t, filepath.Join(top, "data/gone"))
+	if err := unix.Setxattr(filepath.Join(middle, "data/again"), "trusted.overlay.opaque", []byte("y"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		os.WriteFile(filepath.Join(top, "data/file"), make([]byte, 1000), 0o600), os.Symlink("data", filepath.Join(top, "way")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := hostRoot("").contents(c, []string{"/data", "/data/sub", "/logs", "/made", "/none", "/data/gone", "/file", "/way/sub"})
+	for place, want := range map[string]Held{
+		"/data":      {Files: 7, Bytes: 1004}, // a, b, sub, sub/x, sub/new, again, file
+		"/data/sub":  {Files: 2, Bytes: 2},
+		"/logs":      {},
+		"/made":      {Files: 1, Bytes: 1},
+		"/none":      {Problem: "the container has no directory /none"},
+		"/data/gone": {Problem: "the container has no directory /data/gone"},
+		"/file":      {Problem: "/file is no directory of its own: /file is a file or a symbolic link"},
+		"/way/sub":   {Problem: "/way/sub is no directory of its own: /way is a file or a symbolic link"},
+	} {
+		if got[place] != want {
+			t.Errorf("%s: %+v, want %+v", place, got[place], want)
+		}
+	}
+	if got := hostRoot("").contents(c, nil); got != nil {
+		t.Errorf("nobody asked: %v", got)
+	}
+	c.Inspect.GraphDriver.Data = nil
+	if got := hostRoot("").contents(c, []string{"/data"}); !strings.Contains(got["/data"].Problem, "cannot be listed from outside") {
+		t.Errorf("another driver: %+v", got)
 	}
 }

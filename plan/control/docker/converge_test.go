@@ -250,6 +250,10 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 			changeMount(t, c, target, setting, change)
 			continue
 		}
+		if target, ok := plan.VolumeOf(change.Path); ok {
+			c.Inspect.Mounts = append(c.Inspect.Mounts, inventory.Mount{Type: "volume", Name: plan.VolumeName + "x", Destination: target, RW: true})
+			continue
+		}
 		if change.Path == plan.NetworksPath {
 			changeNetworks(t, c, change)
 			continue

@@ -114,7 +114,7 @@ func TestUnwritable(t *testing.T) {
 		"covered": {"/run", 0}, "the place itself": {"/run/app", 0}, "a place below": {"/run/app/x", 0}, "a neighbour": {"/run/ap", 1}, "another": {"/tmp", 1},
 	} {
 		container := &inventory.Container{Layer: &inventory.Layer{Files: 1, Paths: []string{"/run/app"}}}
-		if got := unwritable(container, map[string]string{c.tmpfs: ""}); len(got) != c.want {
+		if got := unwritable(container, []string{c.tmpfs}); len(got) != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

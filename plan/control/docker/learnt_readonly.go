@@ -25,8 +25,8 @@ func below(place string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return place == dir || strings.HasPrefix(place, dir+"/") })
 }
 
-// answerReadOnly finds the places that get a tmpfs, by what was written in a whole life of the container. Where one
-// cannot be a tmpfs there is no answer.
+// answerReadOnly finds the places that get a tmpfs or a volume, by what was written in a whole life of the container.
+// Where one can be neither there is no answer.
 func answerReadOnly(h *inventory.Host, c *inventory.Container, p learntRule) (LearntAnswer, bool) {
 	if c.Inspect.HostConfig.ReadonlyRootfs {
 		return LearntAnswer{}, false
@@ -45,16 +45,17 @@ func answerReadOnly(h *inventory.Host, c *inventory.Container, p learntRule) (Le
 	case h.Engine.UsernsRemap && c.Inspect.HostConfig.UsernsMode != "host":
 		a.Refused = "its users have other numbers outside, so owners of places cannot be given"
 	default:
-		a.places(c, p)
+		a.places(h, c, p)
 	}
 	return a, true
 }
 
-// places gives every written place a tmpfs, or says which cannot have one.
-func (a *LearntAnswer) places(c *inventory.Container, p learntRule) {
+// places gives every written place a tmpfs or a volume, or says which can have neither.
+func (a *LearntAnswer) places(h *inventory.Host, c *inventory.Container, p learntRule) {
 	dirs := c.Learnt.Writes.Dirs
-	tmpfs := []string{}
-	var done, refused []string
+	tmpfs, volumes := []string{}, p.List(paramVolumes)
+	done := slices.Clone(volumes)
+	var refused []string
 	for _, text := range p.List("tmpfs") {
 		at, _, _ := strings.Cut(text, ":")
 		done, tmpfs = append(done, path.Clean(at)), append(tmpfs, text)
@@ -63,23 +64,27 @@ func (a *LearntAnswer) places(c *inventory.Container, p learntRule) {
 		if below(d.Path, done) {
 			continue
 		}
-		if why := unfit(d); why != "" {
+		why, word := unfit(d), "tmpfs"
+		line := tmpfsLine(d)
+		if keeps := keeping(d); why == "" && keeps != "" {
+			why, word, line = noRoom(h, c, d, done), "volume", volumeLine(d, keeps)
+			if why != "" {
+				why = keeps + ": " + why
+			}
+		}
+		if why == "" && p.unsure(line.Sure) {
+			why = fmt.Sprintf("a %s on %s is only of %s confidence", word, plainName(d.Path), line.Sure)
+		}
+		if why != "" {
 			refused = append(refused, why)
 			continue
 		}
-		done = append(done, d.Path)
-		tmpfs = append(tmpfs, fmt.Sprintf("%s:uid=%d,gid=%d,mode=%04o", d.Path, d.UID, d.GID, d.Mode))
-		line := LearntLine{fmt.Sprintf("tmpfs on %s: it writes there, and the image has nothing in it; owner and mode are those it has now", plainName(d.Path)), sureHigh}
-		if !below(d.Path, volatilePlaces) {
-			line.Sure = sureMedium
+		done, a.Why = append(done, d.Path), append(a.Why, line)
+		if word == "volume" {
+			volumes = append(volumes, d.Path)
+		} else {
+			tmpfs = append(tmpfs, fmt.Sprintf("%s:uid=%d,gid=%d,mode=%04o", d.Path, d.UID, d.GID, d.Mode))
 		}
-		if d.Image == record.ImageAbsent {
-			line.Text, line.Sure = fmt.Sprintf("tmpfs on %s: it makes that itself, and finds it there then", plainName(d.Path)), sureLow
-		}
-		if p.unsure(line.Sure) {
-			refused = append(refused, fmt.Sprintf("a tmpfs on %s is only of %s confidence", plainName(d.Path), line.Sure))
-		}
-		a.Why = append(a.Why, line)
 	}
 	if len(refused) > 0 {
 		a.Refused, a.Why = strings.Join(refused, "; "), nil
@@ -88,10 +93,58 @@ func (a *LearntAnswer) places(c *inventory.Container, p learntRule) {
 	if len(dirs) == 0 {
 		a.Why = append(a.Why, LearntLine{"it wrote nothing into its root file system since it was made", sureHigh})
 	}
-	a.Params = []LearntParam{{"accept", true}, {"tmpfs", tmpfs}, {"learnt", c.Work().ID()}}
+	a.Params = []LearntParam{{"accept", true}, {"tmpfs", tmpfs}}
+	if len(volumes) > 0 {
+		a.Params = append(a.Params, LearntParam{paramVolumes, volumes})
+	}
+	a.Params = append(a.Params, LearntParam{"learnt", c.Work().ID()})
 }
 
-// unfit says why a written place cannot be a tmpfs; empty: it can.
+// tmpfsLine is why a place gets a tmpfs.
+func tmpfsLine(d record.Dir) LearntLine {
+	name := plainName(d.Path)
+	switch {
+	case d.Image == record.ImageAbsent:
+		return LearntLine{fmt.Sprintf("tmpfs on %s: it makes that itself, and finds it there then", name), sureLow}
+	case below(d.Path, volatilePlaces):
+		return LearntLine{fmt.Sprintf("tmpfs on %s: it writes there, and the image has nothing in it; owner and mode are those it has now", name), sureHigh}
+	}
+	return LearntLine{fmt.Sprintf("tmpfs on %s: it writes there, and the image has nothing in it; owner and mode are those it has now", name), sureMedium}
+}
+
+// volumeLine is why a place gets a volume. Nothing of it is lost either way; what a newer image brings there is not seen.
+func volumeLine(d record.Dir, keeps string) LearntLine {
+	line := LearntLine{fmt.Sprintf("volume on %s: %s; all that is there is carried over", plainName(d.Path), keeps), sureHigh}
+	if d.Image == record.ImageContent {
+		line.Sure = sureMedium
+	}
+	return line
+}
+
+// keeping says what a tmpfs on a written place would lose; empty: nothing that anybody misses.
+func keeping(d record.Dir) string {
+	name := plainName(d.Path)
+	switch {
+	case d.Image == record.ImageContent:
+		return fmt.Sprintf("the image has files in %s, which a tmpfs would hide", name)
+	case d.Bytes > 0 && !below(d.Path, volatilePlaces):
+		return fmt.Sprintf("it keeps %s in %s, which would be gone from a tmpfs at every stop", size(d.Bytes), name)
+	}
+	return ""
+}
+
+// noRoom says why a place that keeps something gets no volume; empty: it can.
+func noRoom(h *inventory.Host, c *inventory.Container, d record.Dir, done []string) string {
+	if why := noVolume(h, c); why != "" {
+		return "give it a volume there, or list it in tmpfs; this tool does not, because " + why
+	}
+	if why := wrongPlace(c, d.Path, done, nil); why != "" {
+		return fmt.Sprintf("%s cannot be a volume: it %s", plainName(d.Path), why)
+	}
+	return ""
+}
+
+// unfit says why a written place can be neither a tmpfs nor a volume; empty: it can.
 func unfit(d record.Dir) string {
 	name := plainName(d.Path)
 	switch {
@@ -101,19 +154,15 @@ func unfit(d record.Dir) string {
 		return fmt.Sprintf("it writes into %s, where programs and settings are", name)
 	case strings.ContainsAny(d.Path, ":,") || name != d.Path:
 		return fmt.Sprintf("the name of %s cannot be written in an option", name)
-	case d.Image == record.ImageContent:
-		return fmt.Sprintf("the image has files in %s, which a tmpfs would hide: give it a volume there", name)
 	case d.Image == "":
 		return fmt.Sprintf("what the image has in %s was not seen", name)
-	case d.Bytes > 0 && !below(d.Path, volatilePlaces):
-		return fmt.Sprintf("it keeps %s in %s, which would be gone at every stop: give it a volume there, or list it in tmpfs yourself", size(d.Bytes), name)
 	}
 	return ""
 }
 
 // askReadOnly asks where it may write. The answer names the places that were seen where they can all be a tmpfs.
 func askReadOnly(h *inventory.Host, c *inventory.Container, p profile.Params, f plan.Finding) plan.Finding {
-	answer, question := "accept: true, tmpfs: []", "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs."
+	answer, question := "accept: true, tmpfs: []", "Does it write only to volumes and to places that can be a tmpfs? "+written(c)+". List these places in tmpfs, and in volumes those where it keeps data or its image has files."
 	if c.Learnt != nil {
 		a, _ := answerReadOnly(h, c, learntRule{Params: p})
 		if a.Refused == "" {

@@ -61,16 +61,17 @@ func TestLearntReadOnlyRefused(t *testing.T) {
 		return record.Dir{Path: path, Files: 1, Mode: 0o755, Image: record.ImageEmpty}
 	}
 	for want, c := range map[string]*inventory.Container{
-		"writes into /etc/nginx, where":           wrote(empty("/etc/nginx")),
-		"writes into /usr, where":                 wrote(empty("/usr")),
-		"writes into /bin, where":                 wrote(empty("/bin")),
-		"writes into /lib64, where":               wrote(empty("/lib64")),
-		"writes into /sbin/x, where":              wrote(empty("/sbin/x")),
-		"writes files into / itself":              wrote(record.Dir{Path: "/", Image: record.ImageContent}),
-		"has files in /var/lib/app, which":        wrote(record.Dir{Path: "/var/lib/app", Image: record.ImageContent}),
-		"what the image has in /x was not seen":   wrote(record.Dir{Path: "/x"}),
-		"keeps 5 B in /data, which would be gone": wrote(record.Dir{Path: "/data", Bytes: 5, Image: record.ImageEmpty}),
-		"cannot be written in an option":          wrote(empty("/run/a:b")),
+		"writes into /etc/nginx, where":         wrote(empty("/etc/nginx")),
+		"writes into /usr, where":               wrote(empty("/usr")),
+		"writes into /bin, where":               wrote(empty("/bin")),
+		"writes into /lib64, where":             wrote(empty("/lib64")),
+		"writes into /sbin/x, where":            wrote(empty("/sbin/x")),
+		"writes files into / itself":            wrote(record.Dir{Path: "/", Image: record.ImageContent}),
+		"what the image has in /x was not seen": wrote(record.Dir{Path: "/x"}),
+		"/a cannot be a volume: it has another": mounting(wrote(record.Dir{Path: "/a", Image: record.ImageContent}), "/a/b"),
+		"Docker Compose made the container":     composed(wrote(record.Dir{Path: "/a", Image: record.ImageContent})),
+		"keeps 5 B in /d, which would be gone":  composed(wrote(record.Dir{Path: "/d", Bytes: 5, Image: record.ImageEmpty})),
+		"cannot be written in an option":        wrote(empty("/run/a:b")),
 	} {
 		if a := one(t, answers(t, c, "docker/read-only-rootfs", "")); !strings.Contains(a.Refused, want) || a.Params != nil || a.Why != nil {
 			t.Errorf("%s: %+v", want, a)
@@ -87,6 +88,80 @@ func TestLearntReadOnlyRefused(t *testing.T) {
 	// /etcetera is not in /etc.
 	if a := one(t, answers(t, wrote(empty("/etcetera")), "docker/read-only-rootfs", "")); a.Refused != "" {
 		t.Errorf("%+v", a)
+	}
+}
+
+func mounting(c *inventory.Container, place string) *inventory.Container {
+	c.Inspect.Mounts = append(c.Inspect.Mounts, inventory.Mount{Type: "bind", Destination: place})
+	return c
+}
+
+func composed(c *inventory.Container) *inventory.Container {
+	c.Owner.Kind = inventory.OwnedByCompose
+	return c
+}
+
+// Where it keeps data, or its image has files, it gets a volume, with the reason and how sure it is.
+func TestLearntReadOnlyVolumes(t *testing.T) {
+	c := wrote(
+		record.Dir{Path: "/run", Files: 1, Bytes: 3, Mode: 0o755, Image: record.ImageEmpty},
+		record.Dir{Path: "/srv/data", Files: 1, Bytes: 5, Image: record.ImageEmpty},
+		record.Dir{Path: "/srv/data/sub", Files: 1, Bytes: 5, Image: record.ImageContent}, // is in the one above
+		record.Dir{Path: "/srv/own", Files: 1, Bytes: 5, Image: record.ImageAbsent},
+		record.Dir{Path: "/var/cache/app", Files: 1, Image: record.ImageContent},
+	)
+	a := one(t, answers(t, c, "docker/read-only-rootfs", "volumes: [/srv/listed]"))
+	if a.Refused != "" || !slices.Equal(a.list("volumes"), []string{"/srv/listed", "/srv/data", "/srv/own", "/var/cache/app"}) || !slices.Equal(a.list("tmpfs"), []string{"/run:uid=0,gid=0,mode=0755"}) {
+		t.Fatalf("%+v", a)
+	}
+	for _, line := range []string{"volume on /srv/data: it keeps 5 B in /srv/data, which would be gone from a tmpfs at every stop; all that is there is carried over [high]",
+		"volume on /var/cache/app: the image has files in /var/cache/app, which a tmpfs would hide; all that is there is carried over [medium]"} {
+		if !strings.Contains(a.why(), line) {
+			t.Errorf("no %q in\n%s", line, a.why())
+		}
+	}
+	if a := one(t, answers(t, c, "docker/read-only-rootfs", "volumes: [/srv/data/deep]")); !strings.Contains(a.Refused, "/srv/data cannot be a volume: it has another mount in it, on /srv/data/deep") {
+		t.Errorf("one in another: %+v", a)
+	}
+	said := a.text()
+	c.Learnt = nil
+	if f := judged(t, c, "docker/read-only-rootfs", said); !strings.Contains(f.Blocked, "/srv/listed was not looked at") {
+		t.Errorf("%+v", f)
+	}
+	c.Held = map[string]inventory.Held{"/srv/listed": {}, "/srv/data": {Files: 2, Bytes: 5}, "/srv/own": {Files: 1}, "/var/cache/app": {Files: 1, Bytes: 2048}}
+	f := judged(t, c, "docker/read-only-rootfs", said)
+	if len(f.Changes) != 6 || f.Changes[3].Path != "Mounts[/srv/data].Volume" || f.Changes[3].Note != "2 files, 5 B, are carried over" {
+		t.Errorf("with the answer: %+v", f)
+	}
+	h := ordinaryHost()
+	h.Engine.SELinux = true
+	if got := noVolume(h, c); !strings.Contains(got, "SELinux") {
+		t.Error(got)
+	}
+	h.Engine.SELinux, h.Engine.Local = false, false
+	if got := noVolume(h, c); !strings.Contains(got, "another host") {
+		t.Error(got)
+	}
+	c.Owner.Kind = inventory.OwnedBySwarm
+	if got := noVolume(ordinaryHost(), c); !strings.HasPrefix(got, "swarm made") {
+		t.Error(got)
+	}
+}
+
+// The inventory looks at the directories that the profile means to put into volumes, and at no others.
+func TestGivenVolumes(t *testing.T) {
+	p := load(t, []byte(`controls: {docker/read-only-rootfs: {}}
+containers:
+  - {match: web, controls: {docker/read-only-rootfs: {params: {accept: true, volumes: [/a, /b]}}}}
+  - {match: db, controls: {docker/read-only-rootfs: {params: {volumes: [/a]}}}}
+`))
+	for name, want := range map[string][]string{"web": {"/a", "/b"}, "db": nil, "other": nil} {
+		if got := GivenVolumes(p)(name); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if got := GivenVolumes(load(t, []byte("controls: {docker/icc: {}}\n")))("web"); got != nil {
+		t.Errorf("without the control: %q", got)
 	}
 }
 

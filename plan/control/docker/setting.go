@@ -26,7 +26,7 @@ var settings = map[plan.ResourceKind][]string{
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
 		anySecret, "Config.ExposedPorts", plan.HealthcheckPath, "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.NetworkMode",
 		"HostConfig.PidMode", "HostConfig.PortBindings", "HostConfig.Privileged", "HostConfig.PublishAllPorts",
-		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", plan.NetworksPath,
+		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", "Mounts[].Volume", plan.NetworksPath,
 	},
 	plan.ResourceSwarm: {plan.AutoLockPath, plan.CertExpiryPath, plan.UnlockKeyFilePath},
 	plan.ResourceFile:  {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
@@ -45,6 +45,9 @@ func Changes(kind plan.ResourceKind, setting string) bool {
 func generic(setting string) string {
 	if _, ok := plan.SecretOf(setting); ok {
 		return anySecret
+	}
+	if _, ok := plan.VolumeOf(setting); ok {
+		return plan.VolumePath("")
 	}
 	if _, which, ok := plan.MountOf(setting); ok {
 		return plan.MountPath("", which)
@@ -78,7 +81,7 @@ func asking(setting string) []control.Control {
 		return []control.Control{hostUTS()}
 	case "HostConfig.RestartPolicy":
 		return []control.Control{restartPolicy()}
-	case "HostConfig.ReadonlyRootfs", "HostConfig.Tmpfs":
+	case "HostConfig.ReadonlyRootfs", "HostConfig.Tmpfs", "Mounts[].Volume":
 		return []control.Control{readOnlyRootfs()}
 	case "HostConfig.Privileged":
 		return []control.Control{privileged()}

@@ -43,7 +43,8 @@ type state struct {
 			} `json:"Log"`
 		} `json:"Health"`
 	} `json:"State"`
-	RestartCount int `json:"RestartCount"`
+	RestartCount int    `json:"RestartCount"`
+	MountLabel   string `json:"MountLabel"`
 	Config       struct {
 		Image       string            `json:"Image"`
 		Hostname    string            `json:"Hostname"`

@@ -3,6 +3,7 @@ package container
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -257,9 +258,10 @@ func TestRecordsAreReadStrictly(t *testing.T) {
 		t.Error("readRecord takes a broken note")
 	}
 	_, n, err := readRecord(remediate.Record{Undo: json.RawMessage(good), Notes: []json.RawMessage{
-		json.RawMessage(`{"new":"a"}`), json.RawMessage(`{"live":true}`), json.RawMessage(`{"new":"b"}`), json.RawMessage(`{"carried":true}`),
+		json.RawMessage(`{"new":"a"}`), json.RawMessage(`{"live":true,"filled":{"/x":"y"}}`), json.RawMessage(`{"new":"b"}`), json.RawMessage(`{"filled":{"/a":"b"}}`),
+		json.RawMessage(`{"carried":true}`),
 	}})
-	if err != nil || n[0] != (note{New: "b", Carried: true}) {
+	if err != nil || !reflect.DeepEqual(n[0], note{New: "b", Carried: true, Filled: map[string]string{"/a": "b"}}) {
 		t.Errorf("readRecord: %+v, %v", n, err)
 	}
 }

@@ -144,7 +144,7 @@ func (x *swap) doubt(ctx context.Context) doubt {
 	if err != nil {
 		return doubt{"its processes could not be read: " + clean(err.Error(), maxMessage), readTime}
 	}
-	if wrong := slices.Concat(truth(x.old, x.new, x.before.proc, p, x.changes.paths()), x.placesTruth(), x.secretsTruth(), x.boundTruth()); len(wrong) > 0 {
+	if wrong := slices.Concat(truth(x.old, x.new, x.before.proc, p, x.changes.paths()), x.placesTruth(), x.secretsTruth(), x.volumesTruth(ctx), x.boundTruth()); len(wrong) > 0 {
 		return doubt{"is not as planned: " + strings.Join(wrong, "; "), readTime}
 	}
 	if apart := x.apart(); apart != "" {

@@ -84,6 +84,8 @@ type note struct {
 	New string `json:"new,omitempty"`
 	// Carried is true when the writable layer was copied into the new container.
 	Carried bool `json:"carried,omitempty"`
+	// Filled are digests of volumes, by their directories, as they were when all was in them that the old container had.
+	Filled map[string]string `json:"filled,omitempty"`
 	// Live is true from when the new container was proven: from then on data in it is the service's own.
 	Live bool `json:"live,omitempty"`
 	// Removed is true when the old container is about to be removed (Compose).
@@ -128,6 +130,9 @@ func readNotes(recs []*record, raw []json.RawMessage) ([]note, error) {
 		}
 		if n.New != "" { // a step that was begun again: what the first attempt noted is over
 			all[i] = note{New: n.New}
+		}
+		if n.Filled != nil {
+			all[i].Filled = n.Filled
 		}
 		all[i].Carried, all[i].Live, all[i].Removed = all[i].Carried || n.Carried, all[i].Live || n.Live, all[i].Removed || n.Removed
 	}

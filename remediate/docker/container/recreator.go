@@ -150,13 +150,17 @@ func (r *Recreator) requests(ctx context.Context, a *api, old *state, changes []
 			return err
 		}
 	}
+	src.VolumePrefix = rec.volumePrefix()
 	if rec.New, err = body.Build(src, changes); err != nil {
 		return staleChange(err)
 	}
 	if rec.Old, err = body.Build(src, nil); err != nil {
 		return err
 	}
-	return r.layer(ctx, a, old, rec)
+	if err := r.layer(ctx, a, old, rec); err != nil {
+		return err
+	}
+	return r.prepareVolumes(ctx, a, old, rec)
 }
 
 // layer records what is in the writable layer and refuses when it could not be carried over.
@@ -184,7 +188,11 @@ func (r *Recreator) layer(ctx context.Context, a *api, old *state, rec *record) 
 		return refused("%d files in the writable layer of %s (first %s) would be lost at the next docker compose up; put them into a volume",
 			rec.Written.Files, rec.Name, clean(rec.Written.Paths[0], maxMessage))
 	}
-	if err := layer.Room(l.Upper, "the writable layer", rec.Written); err != nil {
+	rest, err := l.Written(stubs(old), rec.moved()...)
+	if err != nil {
+		return err
+	}
+	if err := layer.Room(l.Upper, "the writable layer", rest); err != nil {
 		return refused("%w", err)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,13 +34,7 @@ func (o Options) secretsDir(rec *record) (string, error) {
 	if !filepath.IsAbs(o.State) {
 		return "", refused("there is no directory to keep values of variables of %s in", rec.Name)
 	}
-	tx := strings.TrimSuffix(strings.TrimPrefix(rec.TempOld, rec.Name+".dh-"), "-old")
-	const most = 64 // characters of a name; the rest of it is not needed to find the directory
-	name := rec.Name[:min(len(rec.Name), most)]
-	if !ordinaryName(name) {
-		name = rec.ID[:min(len(rec.ID), most)]
-	}
-	return filepath.Join(o.State, secretsName, name+"."+tx), nil
+	return filepath.Join(o.State, secretsName, rec.short()+"."+rec.tx()), nil
 }
 
 // secrets are the values that the new container reads from files.
@@ -257,20 +250,5 @@ func (r *Recreator) values(c *state) []string {
 
 // mounting is the name of a container that mounts a file of the host; empty: none does.
 func (a *api) mounting(ctx context.Context, source string) (string, error) {
-	var list []struct {
-		ID     string `json:"Id"`
-		Names  []string
-		Mounts []struct{ Type, Source string }
-	}
-	if err := a.call(ctx, http.MethodGet, "/containers/json?all=1", nil, &list); err != nil {
-		return "", fmt.Errorf("cannot list containers: %w", err)
-	}
-	for _, c := range list {
-		for _, m := range c.Mounts {
-			if m.Type == "bind" && m.Source == source {
-				return strings.TrimPrefix(append(c.Names, c.ID)[0], "/"), nil
-			}
-		}
-	}
-	return "", nil
+	return a.holder(ctx, func(m mounted) bool { return m.Type == "bind" && m.Source == source })
 }

@@ -135,7 +135,7 @@ func (x *swap) carry(context.Context) error {
 	if err != nil {
 		return err
 	}
-	written, err := from.Written(stubs(x.old))
+	written, err := from.Written(stubs(x.old), x.rec.moved()...)
 	if err != nil || written.Clean() {
 		return err
 	}
@@ -144,7 +144,7 @@ func (x *swap) carry(context.Context) error {
 		return err
 	}
 	x.say(fmt.Sprintf("carrying over %d files of the writable layer", written.Files))
-	if err := layer.Copy(to, from); err != nil {
+	if err := layer.Copy(to, from, x.rec.moved()...); err != nil {
 		return err
 	}
 	return x.note(note{Carried: true})

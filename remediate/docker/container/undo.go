@@ -80,12 +80,14 @@ func restore(ctx context.Context, all []*back) (remediate.Restored, error) {
 		{do: (*back).guard},
 		{do: (*back).stop, backwards: true},
 		{do: (*back).carry},
+		{do: (*back).unfill},
 		{do: (*back).rename},
 		{do: (*back).start},
 		{do: (*back).policy},
 		{do: (*back).prove},
 		{do: (*back).remove, backwards: true},
 		{do: (*back).forget},
+		{do: (*back).volumes},
 	} {
 		if err := inOrder(there, part.backwards, func(b *back) error { return part.do(b, ctx) }); err != nil {
 			return remediate.Restored{}, err
@@ -253,7 +255,7 @@ func (b *back) carryUseless() error {
 
 // report names what the hardened container wrote into its layer while it was in service.
 func (b *back) report(now, base layer.Layer) error {
-	paths, err := layer.Since(now, base)
+	paths, err := layer.Since(now, base, b.rec.moved()...) // of volumes it says more where it removes them
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ type Source struct {
 	Networks map[string]string
 	// SecretsDir is the directory of the engine's host in which values of variables become files.
 	SecretsDir string
+	// VolumePrefix begins the names of volumes that take what a container has in a directory.
+	VolumePrefix string
 	// EmptyVolumes are volumes without content: they must not be filled from the image, which the
 	// engine does at create while the old container still uses them.
 	EmptyVolumes []string
@@ -47,6 +49,8 @@ type Request struct {
 	Changed []string `json:"changed,omitempty"`
 	// Secrets are the values that have to stand in files before the container is made.
 	Secrets []Secret `json:"secrets,omitempty"`
+	// Volumes have to be filled before the container is started.
+	Volumes []Volume `json:"volumes,omitempty"`
 	// Inherits is true for a container that is brought back from a record: the log options and limits
 	// that the engine by now adds to those of every container are no difference then, because it cannot
 	// be told to leave them out. [Inherited] names them.
@@ -110,42 +114,41 @@ func Build(src Source, changes []plan.Change) (*Request, error) {
 // apply makes the planned changes first: every later rule sees the container as it shall be.
 func (b *builder) apply(changes []plan.Change) error {
 	for _, c := range changes {
-		if target, setting, ok := plan.MountOf(c.Path); ok {
-			if err := b.changeMount(c, target, setting); err != nil {
-				return err
-			}
-			b.req.Changed = append(b.req.Changed, c.Path)
-			continue
-		}
-		if name, ok := plan.SecretOf(c.Path); ok {
-			if err := b.moveSecret(c, name); err != nil {
-				return err
-			}
-			b.req.Changed = append(b.req.Changed, c.Path)
-			continue
-		}
-		if c.Path == plan.NetworksPath {
-			if err := b.changeNetworks(c); err != nil {
-				return err
-			}
-			b.req.Changed = append(b.req.Changed, c.Path)
-			continue
-		}
-		root, rest, _ := strings.Cut(c.Path, ".")
-		target := b.host
-		switch {
-		case root == "Config" && rest != "":
-			target = b.config
-		case root != "HostConfig" || rest == "":
-			return fmt.Errorf("internal error: cannot recreate a container for a change of %q", c.Path)
-		}
-		if have := target.getPath(rest); !Equal(c.Path, have, c.From) {
-			return fmt.Errorf("%w: %s is %s, the plan expected %s", ErrStale, c.Path, shown(c.Path, have), shown(c.Path, c.From))
-		}
-		if err := target.setPath(rest, c.To); err != nil {
-			return fmt.Errorf("cannot set %s: %w", c.Path, err)
+		if err := b.change(c); err != nil {
+			return err
 		}
 		b.req.Changed = append(b.req.Changed, c.Path)
+	}
+	return b.apartVolumes()
+}
+
+// change makes one.
+func (b *builder) change(c plan.Change) error {
+	if target, setting, ok := plan.MountOf(c.Path); ok {
+		return b.changeMount(c, target, setting)
+	}
+	if name, ok := plan.SecretOf(c.Path); ok {
+		return b.moveSecret(c, name)
+	}
+	if target, ok := plan.VolumeOf(c.Path); ok {
+		return b.moveVolume(c, target)
+	}
+	if c.Path == plan.NetworksPath {
+		return b.changeNetworks(c)
+	}
+	root, rest, _ := strings.Cut(c.Path, ".")
+	target := b.host
+	switch {
+	case root == "Config" && rest != "":
+		target = b.config
+	case root != "HostConfig" || rest == "":
+		return fmt.Errorf("internal error: cannot recreate a container for a change of %q", c.Path)
+	}
+	if have := target.getPath(rest); !Equal(c.Path, have, c.From) {
+		return fmt.Errorf("%w: %s is %s, the plan expected %s", ErrStale, c.Path, shown(c.Path, have), shown(c.Path, c.From))
+	}
+	if err := target.setPath(rest, c.To); err != nil {
+		return fmt.Errorf("cannot set %s: %w", c.Path, err)
 	}
 	return nil
 }

@@ -172,6 +172,9 @@ func (d *differ) targets() []string {
 	for _, s := range d.req.Secrets {
 		all = append(all, plan.SecretFile(s.Variable))
 	}
+	for _, v := range d.req.Volumes {
+		all = append(all, v.Target)
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }

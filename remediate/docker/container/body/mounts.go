@@ -1,6 +1,7 @@
 package body
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -100,7 +101,7 @@ func (m mountChange) mount(in object) {
 // mountWanted is a mount of the old container as the request wants it: with its planned changes, and none else. is: the new one's.
 func (d *differ) mountWanted(was, is *mount, target string) *mount {
 	if was == nil {
-		return d.secretMount(target, is)
+		return cmp.Or(d.secretMount(target, is), d.volumeMount(target, is))
 	}
 	want := *was
 	if slices.Contains(d.req.Changed, plan.MountPath(target, plan.MountWritable)) {

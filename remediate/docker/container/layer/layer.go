@@ -46,8 +46,9 @@ func (w *Written) add(e *entry) {
 }
 
 // Written lists what the layer holds beyond stubs: the mount points and directories that the engine
-// itself makes when it creates or starts a container. It fails when the layer cannot be read whole.
-func (l Layer) Written(stubs []string) (Written, error) {
+// itself makes when it creates or starts a container; and beyond what is in directories of without. It fails when the
+// layer cannot be read whole.
+func (l Layer) Written(stubs []string, without ...string) (Written, error) {
 	skip, above := make(map[string]bool), map[string]bool{"/": true}
 	for _, s := range stubs {
 		s = path.Clean("/" + s)
@@ -58,6 +59,9 @@ func (l Layer) Written(stubs []string) (Written, error) {
 	}
 	var w Written
 	err := walk(l.Upper, func(e *entry) error {
+		if anyInside(e.path, without) {
+			return nil
+		}
 		isStub := skip[e.path] && !e.whiteout() && !e.opaque() && e.size == 0
 		if isStub || above[e.path] && e.mode.IsDir() && !e.opaque() && l.untouched(e) {
 			return nil

@@ -3,6 +3,7 @@
 package crashtest
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
 
 	"docker-harden/cmd/testhost/host"
 )
@@ -29,6 +33,12 @@ const fileAnswer = `format: docker-harden/profile/v1
 name: secret
 controls:
   docker/secrets-in-containers: {params: {file: [ADMIN_PASSWORD]}}
+`
+
+const volumeAnswer = `format: docker-harden/profile/v1
+name: volume
+controls:
+  docker/read-only-rootfs: {params: {accept: true, tmpfs: [/run], volumes: [/srv/app]}}
 `
 
 // password is what moves into a file.
@@ -74,6 +84,31 @@ func credential(t *testing.T, h *host.Host) {
 	h.Docker(t, "rm", "-f", "draft")
 	h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", "-e", "ADMIN_PASSWORD="+password, "vault")
 	h.Docker(t, "exec", "web", "sh", "-c", "echo 1 >/file")
+}
+
+// keeper has a container whose image has files in a directory, which it has changed, deleted and added to.
+func keeper(t *testing.T, h *host.Host) {
+	answers(t, h, volumeAnswer)
+	launch(t, h, "draft")
+	h.Docker(t, "exec", "draft", "sh", "-c", "mkdir -p /srv/app/gone && cd /srv/app && echo image >kept && echo image >changed && echo image >gone/x && ln kept linked")
+	h.Docker(t, "commit", "draft", "app")
+	h.Docker(t, "rm", "-f", "draft")
+	h.Docker(t, "run", "-d", "--name", "web", "--restart", "always", "app")
+	h.Docker(t, "exec", "web", "sh", "-c", "cd /srv/app && echo web >changed && rm -r gone && mkdir -m 711 sub && echo web >sub/new && chmod 4711 sub/new && echo 1 >/file")
+}
+
+// volumes adds the volumes that the tool has made, whoever mounts them.
+func (v view) volumes(ctx context.Context, h *host.Host, engine *client.Client) error {
+	all, err := engine.VolumeList(ctx, volume.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, one := range all.Volumes {
+		if strings.HasPrefix(one.Name, "docker-harden-") {
+			v["volume "+plainMark(one.Name)] = tree(h.Path(one.Mountpoint))
+		}
+	}
+	return nil
 }
 
 // secrets adds the files with values of variables. Of a value stands there what tells it from others.

@@ -28,7 +28,7 @@ func kinds() []kind {
 		},
 		{name: "recreate", setup: alone, plan: []string{"container/web"}},
 		{name: "recreate-group", setup: group, plan: []string{"container/web", "container/side"}},
-		moved(), filed(),
+		moved(), filed(), volumed(),
 		{name: "swarm", setup: manager(lockAnswer), plan: []string{"swarm", "-p", siteProfile}},
 		{name: "file-mode", setup: open, plan: []string{"host"}},
 		{name: "socket", setup: wide, plan: []string{"host" + engineSocket}, host: []host.Option{host.Systemd()}},
@@ -41,6 +41,10 @@ func moved() kind {
 
 func filed() kind {
 	return kind{name: "secret-file", setup: credential, plan: []string{"container/web", "-p", siteProfile}}
+}
+
+func volumed() kind {
+	return kind{name: "data-volume", setup: keeper, plan: []string{"container/web", "-p", siteProfile}}
 }
 
 func both(a, b func(*testing.T, *host.Host)) func(*testing.T, *host.Host) {

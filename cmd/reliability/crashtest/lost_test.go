@@ -24,7 +24,7 @@ func lasting() []kind {
 	return []kind{
 		{name: "daemon-restart", setup: restart, plan: []string{"daemon"}},
 		{name: "recreate", setup: alone, plan: []string{"container/web"}},
-		moved(), filed(),
+		moved(), filed(), volumed(),
 		// Locking is not among them: in the instant before the key is in its file, a host that dies locks for good.
 		{name: "swarm", setup: manager(renewAnswer), plan: []string{"swarm", "-p", siteProfile}},
 	}

@@ -41,6 +41,9 @@ func observe(ctx context.Context, h *host.Host, engine *client.Client) (view, er
 		return nil, err
 	}
 	v.swarm(h, info.Swarm)
+	if err := v.volumes(ctx, h, engine); err != nil {
+		return nil, err
+	}
 	all, err := engine.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, err
@@ -205,8 +208,9 @@ func (d *described) plain(names map[string]string) {
 	}
 }
 
-// plainMark leaves out of a place below the tool's own directory what is another in each run.
+// plainMark leaves out of a place below the tool's own directory, or the name of a volume, what is another in each run.
 func plainMark(s string) string {
+	s = volumeMarks.ReplaceAllString(s, "$1…-")
 	if !strings.Contains(s, state+"/secrets/") {
 		return s
 	}

@@ -39,23 +39,23 @@ func intoVolumes(h *inventory.Host, c *inventory.Container, places []string, tmp
 			return nil, fmt.Sprintf("the profile's volume %q %s", place, why)
 		}
 		held, looked := c.Held[place]
-		switch {
-		case !looked:
-			return nil, fmt.Sprintf("what it has in %s was not looked at", plainName(place))
-		case held.Problem != "":
+		if held.Problem != "" {
 			return nil, fmt.Sprintf("what it has in %s cannot be put into a volume: %s", plainName(place), held.Problem)
 		}
 		changes = append(changes, plan.Change{
 			Path: plan.VolumePath(place), From: raw(plan.VolumeLayer), To: raw(plan.VolumeOwn), Kind: plan.KindRecreate, Reversibility: plan.Exact,
-			Note: carried(held),
+			Note: carried(held, looked),
 		})
 	}
 	return changes, ""
 }
 
-// carried says how much goes into a volume.
-func carried(h inventory.Held) string {
-	if h.Files == 0 {
+// carried says how much goes into a volume. In a snapshot that was made without the profile nobody looked.
+func carried(h inventory.Held, looked bool) string {
+	switch {
+	case !looked:
+		return "how much is carried over was not looked at"
+	case h.Files == 0:
 		return "it is empty now"
 	}
 	least := ""

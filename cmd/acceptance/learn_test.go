@@ -79,7 +79,7 @@ func TestLearnedServices(t *testing.T) {
 	settings := func() string {
 		return o.host.Docker(t, append([]string{"inspect", "-f", "{{.Id}} {{json .HostConfig}}"}, names...)...)
 	}
-	before := settings()
+	before, log := settings(), o.host.Docker(t, "exec", "web", "head", "-n", "1", "/var/log/nginx/access.log")
 	site := []byte("format: docker-harden/profile/v1\nname: site\nextends: cis-level1 # ours\n")
 	if err := os.WriteFile(filepath.Join(o.dir, "site.yaml"), site, 0o600); err != nil {
 		t.Fatal(err)
@@ -97,6 +97,7 @@ func TestLearnedServices(t *testing.T) {
 		}
 		o.keeps(s)
 	}
+	o.logsInVolume(log)
 	o.run(0, "verify")
 	if again := o.run(0, append([]string{"plan", "-p", "site.yaml", "--skip", "daemon"}, evidence...)...); !strings.Contains(again.stdout, "No changes") {
 		t.Error("a plan after the apply still changes something")
@@ -107,6 +108,19 @@ func TestLearnedServices(t *testing.T) {
 	}
 	for _, s := range services {
 		o.breaks(s)
+	}
+}
+
+// logsInVolume: the web server cannot write into its image any more, and goes on with the log that it had.
+func (o *operator) logsInVolume(first string) {
+	o.t.Helper()
+	const want = "true volume /var/log/nginx true"
+	if got := o.host.Docker(o.t, "inspect", "-f", "{{.HostConfig.ReadonlyRootfs}}{{range .Mounts}} {{.Type}} {{.Destination}} {{.RW}}{{end}}", "web"); got != want {
+		o.t.Errorf("the web server has %s, want %s", got, want)
+	}
+	got := o.host.Docker(o.t, "exec", "web", "sh", "-c", "head -n 1 /var/log/nginx/access.log; (echo x >/etc/x) 2>/dev/null || echo refused")
+	if first == "" || got != first+"\nrefused" {
+		o.t.Errorf("the web server has the log %q, had %q", got, first)
 	}
 }
 

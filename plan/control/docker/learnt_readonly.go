@@ -16,6 +16,8 @@ import (
 var (
 	// systemPlaces hold the programs and the settings of an image: what writes there changes itself.
 	systemPlaces = []string{"/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"}
+	// broadPlaces hold what belongs to many: a volume in place of one of them is for a person to want.
+	broadPlaces = []string{"/home", "/opt", "/var"}
 	// volatilePlaces hold what nobody misses after a start.
 	volatilePlaces = []string{"/run", "/tmp", "/var/cache", "/var/lock", "/var/run", "/var/tmp"}
 )
@@ -135,6 +137,9 @@ func keeping(d record.Dir) string {
 
 // noRoom says why a place that keeps something gets no volume; empty: it can.
 func noRoom(h *inventory.Host, c *inventory.Container, d record.Dir, done []string) string {
+	if slices.Contains(broadPlaces, d.Path) {
+		return fmt.Sprintf("that is too much for a volume; list the directories of %s in volumes that it needs", plainName(d.Path))
+	}
 	if why := noVolume(h, c); why != "" {
 		return "give it a volume there, or list it in tmpfs; this tool does not, because " + why
 	}

@@ -69,6 +69,7 @@ func TestLearntReadOnlyRefused(t *testing.T) {
 		"writes files into / itself":            wrote(record.Dir{Path: "/", Image: record.ImageContent}),
 		"what the image has in /x was not seen": wrote(record.Dir{Path: "/x"}),
 		"/a cannot be a volume: it has another": mounting(wrote(record.Dir{Path: "/a", Image: record.ImageContent}), "/a/b"),
+		"would hide: that is too much for a volu": wrote(record.Dir{Path: "/var", Image: record.ImageContent}),
 		"Docker Compose made the container":     composed(wrote(record.Dir{Path: "/a", Image: record.ImageContent})),
 		"keeps 5 B in /d, which would be gone":  composed(wrote(record.Dir{Path: "/d", Bytes: 5, Image: record.ImageEmpty})),
 		"cannot be written in an option":        wrote(empty("/run/a:b")),
@@ -114,8 +115,10 @@ func TestLearntReadOnlyVolumes(t *testing.T) {
 	if a.Refused != "" || !slices.Equal(a.list("volumes"), []string{"/srv/listed", "/srv/data", "/srv/own", "/var/cache/app"}) || !slices.Equal(a.list("tmpfs"), []string{"/run:uid=0,gid=0,mode=0755"}) {
 		t.Fatalf("%+v", a)
 	}
-	for _, line := range []string{"volume on /srv/data: it keeps 5 B in /srv/data, which would be gone from a tmpfs at every stop; all that is there is carried over [high]",
-		"volume on /var/cache/app: the image has files in /var/cache/app, which a tmpfs would hide; all that is there is carried over [medium]"} {
+	for _, line := range []string{
+		"volume on /srv/data: it keeps 5 B in /srv/data, which would be gone from a tmpfs at every stop; all that is there is carried over [high]",
+		"volume on /var/cache/app: the image has files in /var/cache/app, which a tmpfs would hide; all that is there is carried over [medium]",
+	} {
 		if !strings.Contains(a.why(), line) {
 			t.Errorf("no %q in\n%s", line, a.why())
 		}

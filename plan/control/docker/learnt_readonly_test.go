@@ -61,18 +61,18 @@ func TestLearntReadOnlyRefused(t *testing.T) {
 		return record.Dir{Path: path, Files: 1, Mode: 0o755, Image: record.ImageEmpty}
 	}
 	for want, c := range map[string]*inventory.Container{
-		"writes into /etc/nginx, where":         wrote(empty("/etc/nginx")),
-		"writes into /usr, where":               wrote(empty("/usr")),
-		"writes into /bin, where":               wrote(empty("/bin")),
-		"writes into /lib64, where":             wrote(empty("/lib64")),
-		"writes into /sbin/x, where":            wrote(empty("/sbin/x")),
-		"writes files into / itself":            wrote(record.Dir{Path: "/", Image: record.ImageContent}),
-		"what the image has in /x was not seen": wrote(record.Dir{Path: "/x"}),
-		"/a cannot be a volume: it has another": mounting(wrote(record.Dir{Path: "/a", Image: record.ImageContent}), "/a/b"),
+		"writes into /etc/nginx, where":           wrote(empty("/etc/nginx")),
+		"writes into /usr, where":                 wrote(empty("/usr")),
+		"writes into /bin, where":                 wrote(empty("/bin")),
+		"writes into /lib64, where":               wrote(empty("/lib64")),
+		"writes into /sbin/x, where":              wrote(empty("/sbin/x")),
+		"writes files into / itself":              wrote(record.Dir{Path: "/", Image: record.ImageContent}),
+		"what the image has in /x was not seen":   wrote(record.Dir{Path: "/x"}),
+		"/a cannot be a volume: it has another":   mounting(wrote(record.Dir{Path: "/a", Image: record.ImageContent}), "/a/b"),
 		"would hide: that is too much for a volu": wrote(record.Dir{Path: "/var", Image: record.ImageContent}),
-		"Docker Compose made the container":     composed(wrote(record.Dir{Path: "/a", Image: record.ImageContent})),
-		"keeps 5 B in /d, which would be gone":  composed(wrote(record.Dir{Path: "/d", Bytes: 5, Image: record.ImageEmpty})),
-		"cannot be written in an option":        wrote(empty("/run/a:b")),
+		"Docker Compose made the container":       composed(wrote(record.Dir{Path: "/a", Image: record.ImageContent})),
+		"keeps 5 B in /d, which would be gone":    composed(wrote(record.Dir{Path: "/d", Bytes: 5, Image: record.ImageEmpty})),
+		"cannot be written in an option":          wrote(empty("/run/a:b")),
 	} {
 		if a := one(t, answers(t, c, "docker/read-only-rootfs", "")); !strings.Contains(a.Refused, want) || a.Params != nil || a.Why != nil {
 			t.Errorf("%s: %+v", want, a)

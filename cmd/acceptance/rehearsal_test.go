@@ -114,6 +114,9 @@ func TestRehearsalKilled(t *testing.T) {
 		if said := o.run(2, "status"); !strings.Contains(said.stdout, "It is unfinished") {
 			t.Error("status does not say that it is unfinished")
 		}
+		if again := o.run(7, "learn", "web", "--rehearse", "--yes"); !strings.Contains(again.stderr, "docker-harden resume") {
+			t.Error("learn does not say how to go on")
+		}
 		if tt.resume {
 			o.run(0, "resume", "--stable", "100ms")
 			if id := o.one(2); id == old {

@@ -80,8 +80,8 @@ func (a *app) learn(c *cli.Context) error {
 		return err
 	}
 	watched, err := learnable(h, c.Args().Slice())
-	if err != nil {
-		return err
+	if err != nil { // a rehearsal that was killed leaves a container that does not run
+		return a.halfDone(c.Context, c, err)
 	}
 	files, err := a.evidenceBefore(c, watched)
 	if err != nil {

@@ -74,6 +74,11 @@ func (a *app) busy(ctx context.Context, c *cli.Context, err error) error {
 	if err == nil || !client.IsErrConnectionFailed(err) {
 		return err
 	}
+	return a.halfDone(ctx, c, err)
+}
+
+// halfDone adds to something that is not as it should be that another run is at work on this host, or was interrupted.
+func (a *app) halfDone(ctx context.Context, c *cli.Context, err error) error {
 	store, serr := a.journals(c)
 	if serr != nil {
 		return err

@@ -46,6 +46,9 @@ func (c Change) Moves(field string) bool {
 	if _, volume := VolumeOf(c.Path); volume {
 		return slices.Contains([]string{"Mounts", "HostConfig.Mounts"}, field)
 	}
+	if _, _, port := PortOf(c.Path); port {
+		return field == PortsPath
+	}
 	if _, secret := SecretOf(c.Path); secret {
 		return slices.Contains([]string{"Config.Env", "Mounts", "HostConfig.Mounts"}, field)
 	}

@@ -97,6 +97,9 @@ func driftOfChanges(target string, changes []plan.Change, now plan.Resource, h *
 			continue // the key is to be taken away from there
 		}
 		value, set := settingNow(h, now, ch.Path), made(ch, changes)
+		if p, setting, ok := plan.PortOf(ch.Path); ok {
+			value = portNow(h, now, p, setting, changes)
+		}
 		if !sameJSON(value, set) {
 			out = append(out, drift{target, ch.Path, fmt.Sprintf("%s is %s, the apply had set it to %s", ch.Path, orNull(value), orNull(set))})
 		}

@@ -120,6 +120,7 @@ func (o *Override) add(h *inventory.Host, name string, instances []instance) {
 			s.write(w, *value)
 		}
 	}
+	w.ports(instances)
 	for _, path := range unwritten(instances) {
 		w.leave(owner.OneLine(strings.TrimPrefix(path, "HostConfig.")), "write it into the project's own file")
 	}

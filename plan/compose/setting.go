@@ -47,7 +47,7 @@ func unwritten(instances []instance) []string {
 	var out []string
 	for _, i := range instances {
 		for _, c := range i.changes {
-			known := slices.ContainsFunc(settings(), func(s setting) bool { return s.path == c.Path })
+			known := isPort(c.Path) || slices.ContainsFunc(settings(), func(s setting) bool { return s.path == c.Path })
 			if !known && !slices.Contains(out, c.Path) {
 				out = append(out, c.Path)
 			}

@@ -308,6 +308,7 @@ func (c *collector) finish() {
 		if cluster := c.host.Engine.Cluster; cluster != nil {
 			cluster.Disk = c.root.swarmDisk(c.host.Engine.RootDir)
 		}
+		c.host.Reachable = c.root.reachable(c.host.Daemon.PID)
 		c.host.DataRoot, c.host.Group = c.root.dataRoot(c.host.Engine.RootDir), c.root.group(c.socketGroup())
 	}
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })

@@ -164,10 +164,7 @@ type Network struct {
 }
 
 // Port is one published address.
-type Port struct {
-	HostIP   string `json:"HostIp"`
-	HostPort string `json:"HostPort"`
-}
+type Port = plan.PortBinding
 
 // Mount is one entry of the engine's merged mount list.
 type Mount struct {

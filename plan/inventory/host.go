@@ -33,6 +33,8 @@ type Host struct {
 	Group      Group            `json:"group,omitzero"` // that of the engine's socket
 	// Networks are those of the engine, sorted by name; nil: they could not be read.
 	Networks []HostNetwork `json:"networks,omitempty"`
+	// Reachable is the network of the engine's own process; nil: it could not be read.
+	Reachable *Reachable `json:"reachable,omitempty"`
 	// EngineFiles are the engine's files besides daemon.json, and which of them there are none of.
 	EngineFiles []EngineFile `json:"engine_files,omitempty"`
 	// GivenTLS are the three files of TLS as they would be with those of [Options.TLS]; nil: none was named.

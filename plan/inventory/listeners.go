@@ -73,11 +73,16 @@ func (r hostRoot) listeners(c *Proc) (list []evidence.Listener, problem string) 
 // ReadTCPListeners reads where anybody waits for TCP connections in the network namespace of a process. root is where
 // the host's own / is found ("" for this machine).
 func ReadTCPListeners(root string, pid int) ([]netip.AddrPort, error) {
+	return ReadListeners(root, pid, "tcp")
+}
+
+// ReadListeners reads the same of one protocol, "tcp" or "udp".
+func ReadListeners(root string, pid int, transport string) ([]netip.AddrPort, error) {
 	r := hostRoot(strings.TrimSuffix(root, "/"))
 	var out []netip.AddrPort
-	for _, protocol := range []string{"tcp", "tcp6"} {
+	for _, protocol := range []string{transport, transport + "6"} {
 		table, err := r.readProcFile("/proc", fmt.Sprint(pid), "net", protocol)
-		if errors.Is(err, fs.ErrNotExist) && protocol == "tcp6" {
+		if errors.Is(err, fs.ErrNotExist) && protocol != transport {
 			continue // a kernel without IPv6
 		}
 		if err != nil {

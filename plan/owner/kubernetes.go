@@ -73,6 +73,7 @@ func manifest(w wish) (fields yaml.MapSlice, left []string) {
 	if w.restart != nil {
 		left = append(left, "nothing for its restarts: the kubelet does them, with growing pauses")
 	}
+	left = append(left, w.ports.pod()...)
 	if w.check != nil {
 		left = append(left, "a livenessProbe, or a readinessProbe, with an exec of the command: the kubelet does not look at health checks of the engine")
 	}

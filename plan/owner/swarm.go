@@ -46,6 +46,8 @@ func serviceFlags(w wish) (flags, left []string) {
 	if w.restart != nil {
 		flags = append(flags, "--restart-condition", w.restart.Name, "--restart-max-attempts", strconv.Itoa(w.restart.MaximumRetryCount))
 	}
+	publish, unpublished := w.ports.service()
+	flags, left = append(flags, publish...), append(left, unpublished...)
 	for _, f := range w.check.flags() {
 		flags = append(flags, f[0], f[1])
 	}

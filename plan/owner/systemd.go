@@ -49,6 +49,8 @@ func runFlags(w wish) (put, take []string) {
 	if w.restart != nil {
 		put = append(put, fmt.Sprintf("--restart=%s:%d", w.restart.Name, w.restart.MaximumRetryCount))
 	}
+	in, out := w.ports.run()
+	put, take = append(put, in...), append(take, out...)
 	for _, f := range w.check.flags() {
 		put = append(put, f[0]+"="+f[1])
 	}

@@ -19,6 +19,7 @@ type wish struct {
 	restart         *policy
 	networks        list
 	check           *check
+	ports           portWish
 	other           []string // settings that no command is known for
 }
 
@@ -51,7 +52,12 @@ type policy struct {
 // read sorts changes. One whose value has another form than the engine's is left to a person.
 func read(changes []plan.Change) wish {
 	var w wish
+	var portsRead bool
+	w.ports, portsRead = readPorts(changes)
 	for _, c := range changes {
+		if _, _, ok := plan.PortOf(c.Path); ok && portsRead {
+			continue
+		}
 		if c.Path == plan.NetworksPath {
 			if l, err := words(c); err == nil {
 				w.networks = l

@@ -266,8 +266,8 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 			changeCheck(t, c, change)
 			continue
 		}
-		if change.Path == "Config.ExposedPorts" {
-			continue // nobody judges it
+		if _, _, port := plan.PortOf(change.Path); port || change.Path == "Config.ExposedPorts" {
+			continue // ports all together, below; nobody judges what is exposed
 		}
 		if name, ok := plan.SecretOf(change.Path); ok {
 			moveSecret(t, c, name, change)
@@ -283,6 +283,7 @@ func changeContainer(t *testing.T, c *inventory.Container, step plan.Step) {
 		t.Fatal(err)
 	}
 	enforce(c, fields)
+	changePorts(t, c, step.Changes)
 }
 
 // changeUser is the user that a new container starts as.

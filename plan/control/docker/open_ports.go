@@ -1,9 +1,8 @@
 package docker
 
 import (
-	"cmp"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"docker-harden/plan"
@@ -12,71 +11,99 @@ import (
 	"docker-harden/plan/profile"
 )
 
+const openPortsID = "docker/open-ports"
+
 func openPorts() control.Control {
 	return control.Control{
-		ID:    "docker/open-ports",
+		ID:    openPortsID,
 		Title: "Only ports that are needed are published",
 		Why:   "Information disclosure and elevation of privilege: each open port is one more way in, and a published port passes the firewall of the host.",
-		Risk:  "Nothing is changed: only who runs the service knows who connects to it.",
-		Fix:   "By hand: publish fewer ports, or list those that are needed in the profile (needed).",
+		Risk:  "Who reaches a port that is not published any more through the host, also from this host and from containers that use an address of the host, no longer does. Containers on the same network do.",
+		Fix: "List the ports that are needed in the profile (needed). With unpublished, a new container does not publish these; the old one is kept. The engine must show none of them, and what answered before on others must answer, " +
+			"or the old container comes back. Undone by the old container.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "5.8", "cis-docker-1.6.0": "5.9", "cis-docker-1.8.0": "5.9", "stride": "I,E",
 		},
-		Class:    control.Reported,
+		Class:    control.Answer,
 		Verified: "ports that are configured and ports that the engine has open now (inspect, NetworkSettings)",
 		Severity: plan.RiskMedium,
-		Params: []profile.Param{{
-			Name: "needed", Type: profile.TypeList, Default: []string(nil), Doc: "ports of the container that have to be published, as 443/tcp",
-		}},
+		Params: []profile.Param{
+			{Name: "needed", Type: profile.TypeList, Default: []string(nil), Doc: "ports of the container that have to be published, as 443/tcp"},
+			{Name: "unpublished", Type: profile.TypeList, Default: []string{}, Doc: "ports of the container that are published and that nobody outside needs, as 9090/tcp"},
+		},
 		Container: judgeOpenPorts,
 	}
 }
 
-func judgeOpenPorts(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
-	var open, all []string
-	for _, port := range publishedPorts(c) {
-		all = append(all, port.inside)
-		if !slices.Contains(p.List("needed"), port.inside) {
-			open = append(open, port.inside)
-		}
-	}
-	slices.Sort(open)
-	open, all = slices.Compact(open), slices.Compact(all)
+func judgeOpenPorts(h *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
+	all, open := insidePorts(c), unneededPorts(c, p)
 	switch {
 	case len(all) == 0:
 		return verdict(plan.Pass, "no port is published")
 	case len(open) == 0:
 		return verdict(plan.Pass, "every published port is needed, says the profile")
 	}
-	return ask(verdict(plan.Manual, "it publishes %s", strings.Join(open, ", ")), "Which of these does anybody outside of this host need? Containers reach each other without.",
-		answerContainer(c, "docker/open-ports", `needed: ["`+strings.Join(all, `", "`)+`"]`))
+	f := verdict(plan.Manual, "it publishes %s", strings.Join(open, ", "))
+	w := unpublishWish(c, p)
+	if w.problem == "" && len(w.open) > 0 {
+		return askNeeded(c, f, p, all)
+	}
+	f = republished(h, c, f, w)
+	if len(f.Changes) > 0 {
+		f.Risk = f.Risk.Raise(plan.RiskMedium, "nobody reaches it through the host any more on "+list(open))
+	}
+	return f
 }
 
-// publishedPort is one port of a container on the host.
-type publishedPort struct {
-	inside string // "80/tcp"
-	ip     string // of the host; empty: all
-	number int    // on the host; 0: the engine picks one
+func insidePorts(c *inventory.Container) []string {
+	var all []string
+	for _, port := range publishedPorts(c) {
+		all = append(all, port.inside)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
-// publishedPorts are those that are configured, and those that are open now.
-func publishedPorts(c *inventory.Container) []publishedPort {
-	var out []publishedPort
-	for _, table := range []map[string][]inventory.Port{c.Inspect.HostConfig.PortBindings, c.Inspect.NetworkSettings.Ports} {
-		for inside, bindings := range table {
-			for _, b := range bindings {
-				number, err := strconv.Atoi(b.HostPort)
-				if err != nil {
-					number = 0
-				}
-				if port := (publishedPort{inside: inside, ip: b.HostIP, number: number}); !slices.Contains(out, port) {
-					out = append(out, port)
-				}
+// unneededPorts are the published ports that the profile does not call needed.
+func unneededPorts(c *inventory.Container, p profile.Params) []string {
+	return slices.DeleteFunc(insidePorts(c), func(inside string) bool { return slices.Contains(p.List("needed"), inside) })
+}
+
+// askNeeded puts the question, with an answer that needs all but what it does not publish any more.
+func askNeeded(c *inventory.Container, f plan.Finding, p profile.Params, all []string) plan.Finding {
+	gone := p.List("unpublished")
+	needed := slices.DeleteFunc(slices.Clone(all), func(inside string) bool { return slices.Contains(gone, inside) })
+	answer := "needed: [" + quotedList(needed) + "]"
+	if len(gone) > 0 {
+		answer += ", unpublished: [" + quotedList(gone) + "]"
+	}
+	return ask(f, "Which of these does anybody outside of this host need? Containers reach each other without. Those that nobody needs go to unpublished.", answerContainer(c, openPortsID, answer))
+}
+
+// unpublishWish is what the answer makes of ports that are published.
+func unpublishWish(c *inventory.Container, p profile.Params) (w portWish) {
+	gone := p.List("unpublished")
+	for _, text := range gone {
+		if !isInside(text) || slices.Contains(p.List("needed"), text) {
+			w.problem = fmt.Sprintf("unpublished port %q is none, or is needed too: write it as 9090/tcp", text)
+			return w
+		}
+	}
+	var ours []string
+	for _, inside := range unneededPorts(c, p) {
+		if !slices.Contains(gone, inside) {
+			w.open = append(w.open, inside)
+			continue
+		}
+		ours = append(ours, inside)
+		for _, at := range configuredPorts(c) {
+			if at.Inside == inside {
+				w.changes = append(w.changes, portChange(at, plan.PortPublished, true, false))
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b publishedPort) int {
-		return cmp.Or(cmp.Compare(a.inside, b.inside), cmp.Compare(a.ip, b.ip), cmp.Compare(a.number, b.number))
-	})
-	return out
+	if picked := pickedByEngine(c, ours, func(plan.Port) bool { return true }); len(picked) > 0 || c.Inspect.HostConfig.PublishAllPorts && len(ours) > 0 {
+		w.blocked = append(w.blocked, "the engine publishes all ports that it exposes (--publish-all): run it without, and with --publish for those that are needed")
+	}
+	return w
 }

@@ -25,7 +25,8 @@ var settings = map[plan.ResourceKind][]string{
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
 		"HostConfig.PidsLimit", "HostConfig.ReadonlyRootfs", "HostConfig.RestartPolicy", "HostConfig.SecurityOpt", "HostConfig.Tmpfs",
 		anySecret, "Config.ExposedPorts", plan.HealthcheckPath, "Config.User", "HostConfig.CgroupParent", "HostConfig.Devices", "HostConfig.IpcMode", "HostConfig.NetworkMode",
-		"HostConfig.PidMode", "HostConfig.PortBindings", "HostConfig.Privileged", "HostConfig.PublishAllPorts",
+		"HostConfig.PidMode", plan.PortsPath, portSetting(plan.PortAddress), portSetting(plan.PortNumber), portSetting(plan.PortPublished),
+		"HostConfig.Privileged", "HostConfig.PublishAllPorts",
 		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", "Mounts[].Volume", plan.NetworksPath,
 	},
 	plan.ResourceSwarm: {plan.AutoLockPath, plan.CertExpiryPath, plan.UnlockKeyFilePath},
@@ -41,7 +42,10 @@ func Changes(kind plan.ResourceKind, setting string) bool {
 	return slices.Contains(settings[kind], generic(setting)) || kind == plan.ResourceContainer && control.TakesDefault(setting)
 }
 
-// generic is a setting without the mount or the variable that it is about.
+// portSetting is a setting of any published port.
+func portSetting(which string) string { return plan.PortPath(plan.Port{}, which) }
+
+// generic is a setting without the mount, the variable or the port that it is about.
 func generic(setting string) string {
 	if _, ok := plan.SecretOf(setting); ok {
 		return anySecret
@@ -51,6 +55,9 @@ func generic(setting string) string {
 	}
 	if _, which, ok := plan.MountOf(setting); ok {
 		return plan.MountPath("", which)
+	}
+	if _, which, ok := plan.PortOf(setting); ok {
+		return portSetting(which)
 	}
 	return setting
 }
@@ -75,6 +82,12 @@ func asking(setting string) []control.Control {
 		return []control.Control{hostIPC()}
 	case "HostConfig.NetworkMode", "HostConfig.PortBindings", "HostConfig.PublishAllPorts", "Config.ExposedPorts":
 		return []control.Control{hostNetwork()}
+	case portSetting(plan.PortAddress):
+		return []control.Control{hostInterface()}
+	case portSetting(plan.PortNumber):
+		return []control.Control{privilegedPorts()}
+	case portSetting(plan.PortPublished):
+		return []control.Control{openPorts()}
 	case "HostConfig.PidMode":
 		return []control.Control{hostPID()}
 	case "HostConfig.UTSMode":
@@ -96,6 +109,9 @@ func asking(setting string) []control.Control {
 func ChangesContainer(h *inventory.Host, c *inventory.Container, p *profile.Profile, change plan.Change) bool {
 	if change.Path == plan.NetworksPath {
 		return movesAsAsked(h, c, p, change)
+	}
+	if _, _, ok := plan.PortOf(change.Path); ok {
+		return publishesAsAsked(c, p, change)
 	}
 	controls := asking(change.Path)
 	if len(controls) == 1 && controls[0].ID == hostNetworkID {

@@ -83,10 +83,7 @@ type state struct {
 		Data map[string]string `json:"Data"`
 	} `json:"GraphDriver"`
 	NetworkSettings struct {
-		Ports map[string][]struct {
-			HostIP   string `json:"HostIp"`
-			HostPort string `json:"HostPort"`
-		} `json:"Ports"`
+		Ports    portMap `json:"Ports"`
 		Networks map[string]struct {
 			NetworkID string `json:"NetworkID"`
 		} `json:"Networks"`

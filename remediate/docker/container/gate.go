@@ -166,7 +166,7 @@ func (x *swap) doubt(ctx context.Context) doubt {
 		return doubt{deaf, patience}
 	}
 	for _, port := range x.before.ports {
-		if !x.new.answers(ctx, port) {
+		if !x.unpublished(port) && !x.new.answers(ctx, port) {
 			return doubt{"does not answer on port " + port + ", and did before", patience}
 		}
 	}

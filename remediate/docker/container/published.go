@@ -14,10 +14,7 @@ import (
 )
 
 // portMap are published ports by the port inside: "80/tcp".
-type portMap map[string][]struct {
-	HostIP   string `json:"HostIp"`
-	HostPort string `json:"HostPort"`
-}
+type portMap map[string][]plan.PortBinding
 
 // leavesHost reports whether the container leaves the host's network in this step.
 func (x *swap) leavesHost() bool {
@@ -33,12 +30,13 @@ func (c *state) asked() portMap {
 	return is.HostConfig.PortBindings
 }
 
-// boundTruth lists the ports of a container that left the host's network which the engine did not publish as asked.
+// boundTruth lists the ports which the engine did not publish as asked, of a container that left the host's network or
+// whose ports the plan changes.
 func (x *swap) boundTruth() []string {
-	if !x.leavesHost() {
+	if !x.leavesHost() && !x.republishes() {
 		return nil
 	}
-	var wrong []string
+	wrong := x.openTruth()
 	asked := x.new.asked()
 	for _, inside := range slices.Sorted(maps.Keys(asked)) {
 		for _, want := range asked[inside] {

@@ -66,6 +66,31 @@ func TestBoundTruth(t *testing.T) {
 	}
 }
 
+// Of ports that the plan changes, nothing may be open beside what was asked for.
+func TestOpenTruth(t *testing.T) {
+	port := func(inside, number, setting string) plan.Change {
+		return plan.Change{Path: plan.PortPath(plan.Port{Inside: inside, PortBinding: plan.PortBinding{HostPort: number}}, setting)}
+	}
+	changes := changeList{port("80/tcp", "80", plan.PortAddress), port("90/tcp", "90", plan.PortPublished), port("80/tcp", "80", plan.PortNumber)}
+	const asked = `{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],"81/tcp":[{"HostIp":"","HostPort":""}]}`
+	for name, tt := range map[string]struct{ bound, want string }{
+		"as asked":              {`{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],"81/tcp":[{"HostIp":"0.0.0.0","HostPort":"32768"}],"90/tcp":null}`, ""},
+		"still on all":          {`{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"},{"HostIp":"0.0.0.0","HostPort":"80"}],"81/tcp":[{"HostIp":"0.0.0.0","HostPort":"1"}]}`, "port 80/tcp is published on 0.0.0.0:80 too"},
+		"still published":       {`{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],"81/tcp":[{"HostIp":"::","HostPort":"1"}],"90/tcp":[{"HostIp":"::","HostPort":"90"}]}`, "port 90/tcp is published on :::90 too"},
+		"not published at all":  {`{"81/tcp":[{"HostIp":"::","HostPort":"1"}]}`, "port 80/tcp is not published on 127.0.0.1:8080"},
+		"another as nobody had": {`{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],"82/tcp":[{"HostIp":"::","HostPort":"82"}],"81/tcp":[{"HostIp":"::","HostPort":"1"}]}`, ""},
+	} {
+		x := moved(t, asked, tt.bound, nil)
+		x.old.HostConfig.NetworkMode, x.changes = "bridge", changes
+		if got := strings.Join(x.boundTruth(), "; "); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		if x.unpublished("80/tcp") || x.unpublished("81/tcp") || !x.unpublished("90/tcp") {
+			t.Errorf("%s: what is unpublished is not seen", name)
+		}
+	}
+}
+
 func TestDeaf(t *testing.T) {
 	const asks = `{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],"53/udp":[{"HostIp":"","HostPort":"53"}]}`
 	const loopback6 = "00000000000000000000000001000000"

@@ -79,6 +79,9 @@ func (r *Recreator) prepare(ctx context.Context, a *api, c *state, part plan.Mem
 	if rec.Binds, err = a.binds(ctx, c, part); err != nil || rec.Restart {
 		return rec, err
 	}
+	if err := r.unoccupied(ctx, a, c, part.Changes); err != nil {
+		return nil, err
+	}
 	rec.Pids = r.ownPids(c)
 	rec.TempNew, rec.TempOld = rec.Name+".dh-"+tx+"-new", rec.Name+".dh-"+tx+"-old"
 	if err := r.requests(ctx, a, c, part.Changes, rec); err != nil {

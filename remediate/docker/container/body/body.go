@@ -119,6 +119,9 @@ func (b *builder) apply(changes []plan.Change) error {
 		}
 		b.req.Changed = append(b.req.Changed, c.Path)
 	}
+	if err := b.publish(changes); err != nil {
+		return err
+	}
 	return b.apartVolumes()
 }
 
@@ -132,6 +135,9 @@ func (b *builder) change(c plan.Change) error {
 	}
 	if target, ok := plan.VolumeOf(c.Path); ok {
 		return b.moveVolume(c, target)
+	}
+	if _, _, ok := plan.PortOf(c.Path); ok {
+		return nil // all at once, afterwards
 	}
 	if c.Path == plan.NetworksPath {
 		return b.changeNetworks(c)

@@ -10,8 +10,11 @@ import (
 
 func TestPortPath(t *testing.T) {
 	for _, p := range []Port{
-		{"80/tcp", PortBinding{}}, {"80/tcp", PortBinding{HostPort: "8080"}}, {"53/udp", PortBinding{HostIP: "127.0.0.1"}},
-		{"53/udp", PortBinding{HostIP: "::", HostPort: "53"}}, {"1/sctp", PortBinding{HostIP: "2001:db8::1", HostPort: "8000-8010"}},
+		{"80/tcp", PortBinding{}},
+		{"80/tcp", PortBinding{HostPort: "8080"}},
+		{"53/udp", PortBinding{HostIP: "127.0.0.1"}},
+		{"53/udp", PortBinding{HostIP: "::", HostPort: "53"}},
+		{"1/sctp", PortBinding{HostIP: "2001:db8::1", HostPort: "8000-8010"}},
 		{"80/tcp", PortBinding{HostIP: "192.0.2.1", HostPort: "80"}},
 	} {
 		for _, setting := range []string{PortAddress, PortNumber, PortPublished} {
@@ -91,8 +94,13 @@ func TestPortIs(t *testing.T) {
 		setting, value string
 		want           bool
 	}{
-		{PortAddress, `"::"`, true}, {PortAddress, `""`, false}, {PortNumber, `"80"`, true}, {PortNumber, `80`, false},
-		{PortPublished, `true`, true}, {PortPublished, `false`, false}, {PortAddress, ``, false},
+		{PortAddress, `"::"`, true},
+		{PortAddress, `""`, false},
+		{PortNumber, `"80"`, true},
+		{PortNumber, `80`, false},
+		{PortPublished, `true`, true},
+		{PortPublished, `false`, false},
+		{PortAddress, ``, false},
 	} {
 		if got := p.Is(tt.setting, json.RawMessage(tt.value)); got != tt.want {
 			t.Errorf("%s %s: %t", tt.setting, tt.value, got)

@@ -55,7 +55,10 @@ func (a *app) connect(c *cli.Context) (*engine, error) {
 
 // wants is what an observation has to show for a profile besides the usual.
 func wants(p *profile.Profile) inventory.Options {
-	return inventory.Options{History: control.NeedsHistory(p, rulebook()), TLS: controls.GivenTLS(p), Places: controls.GivenVolumes(p)}
+	return inventory.Options{
+		History: control.NeedsHistory(p, rulebook()), Programs: control.NeedsPrograms(p, rulebook()),
+		TLS: controls.GivenTLS(p), Places: controls.GivenVolumes(p),
+	}
 }
 
 // look connects to the engine and observes its host, with what is wanted of it besides the usual.

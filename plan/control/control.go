@@ -29,6 +29,9 @@ type Control struct {
 	Params []profile.Param
 	// History is true when the verdict needs to know how images were built, which costs a request for each.
 	History bool
+	// Programs is true when the verdict needs to know which files of images give privileges, which takes a look at every
+	// file of every layer.
+	Programs bool
 	// Host judges the daemon or host files.
 	Host func(h *inventory.Host, p profile.Params) []plan.Finding
 	// Container judges one container. Only containers that could be inspected are passed, several at

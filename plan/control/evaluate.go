@@ -172,9 +172,19 @@ func newSettings(p *profile.Profile, controls []Control) settings {
 
 // NeedsHistory reports whether a profile turns on a control that asks how images were built.
 func NeedsHistory(p *profile.Profile, controls []Control) bool {
+	return turnsOn(p, controls, func(c *Control) bool { return c.History })
+}
+
+// NeedsPrograms reports whether a profile turns on a control that asks for the programs in images.
+func NeedsPrograms(p *profile.Profile, controls []Control) bool {
+	return turnsOn(p, controls, func(c *Control) bool { return c.Programs })
+}
+
+// turnsOn reports whether a profile turns on one of the controls that ask for something.
+func turnsOn(p *profile.Profile, controls []Control, asks func(*Control) bool) bool {
 	return slices.ContainsFunc(controls, func(c Control) bool {
 		_, on := p.Controls[c.ID]
-		return c.History && (on || slices.ContainsFunc(p.Overrides, func(o profile.Override) bool {
+		return asks(&c) && (on || slices.ContainsFunc(p.Overrides, func(o profile.Override) bool {
 			_, named := o.Controls[c.ID]
 			return named
 		}))

@@ -58,6 +58,8 @@ type Options struct {
 	History bool
 	// Places are directories of a container, by its name, of which it is to be known how much is in them; nil: none.
 	Places func(container string) []string
+	// Programs also looks through the layers of the containers' images for files that give privileges.
+	Programs bool
 	// TLS are files that somebody means to give the engine, to be looked at as well.
 	TLS TLSFiles
 }
@@ -303,6 +305,7 @@ func (c *collector) finish() {
 	})
 	c.bindSources()
 	c.composeFiles()
+	c.imagePrograms()
 	if c.host.Engine.Local {
 		c.audit()
 		if cluster := c.host.Engine.Cluster; cluster != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"docker-harden/plan"
+	"docker-harden/plan/evidence"
 	"docker-harden/plan/scan"
 	"docker-harden/plan/secret"
 )
@@ -165,6 +166,8 @@ type Image struct {
 	// read (then HistoryProblem says why). Commands may hold secrets.
 	History        []ImageLayer `json:"history,omitempty"`
 	HistoryProblem string       `json:"history_problem,omitempty"`
+	// Programs are the files that give privileges to who executes them; nil: nobody looked.
+	Programs *evidence.Programs `json:"programs,omitempty"`
 	// Credentials are what [Host.ImageCredentials] found before they were masked; nil: nobody looked.
 	Credentials []secret.Find `json:"credentials,omitzero"`
 }

@@ -78,6 +78,7 @@ func containerControls() []control.Control {
 		// 4: their images
 		containerUser(),
 		imageAge(),
+		setuidRemoved(),
 		imageVulnerabilities(),
 		imageHealthcheck(),
 		updateAlone(),

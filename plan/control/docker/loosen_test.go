@@ -19,6 +19,7 @@ func TestEditedPlanLoosensNothing(t *testing.T) {
 		may      bool
 	}{
 		{"HostConfig.CapDrop", `["NET_RAW","CAP_MKNOD","CHOWN"]`, true},
+		{"HostConfig.CapDrop", `["ALL"]`, true}, // and with it those that are dropped now
 		{"HostConfig.CapDrop", `["NET_RAW"]`, false},
 		{"HostConfig.CapDrop", `null`, false},
 		{"HostConfig.CapDrop", `"ALL"`, false},
@@ -48,5 +49,17 @@ func TestEditedPlanLoosensNothing(t *testing.T) {
 		if got := ChangesContainer(&inventory.Host{Containers: []inventory.Container{c}}, &c, load(t, []byte("extends: baseline\n")), change); got != tt.may {
 			t.Errorf("%s to %s: %t", tt.path, tt.to, got)
 		}
+	}
+}
+
+// Beside a CapAdd of ALL the engine takes a CapDrop of ALL for none: what was dropped by name would be back.
+func TestDropOfAllBesideAddOfAll(t *testing.T) {
+	c := ordinaryContainer("web")
+	c.Inspect.HostConfig.CapAdd, c.Inspect.HostConfig.CapDrop = []string{"ALL"}, []string{"NET_RAW"}
+	if !loosens(&c, plan.Change{Path: "HostConfig.CapDrop", To: json.RawMessage(`["ALL"]`)}) {
+		t.Error("NET_RAW is given back")
+	}
+	if loosens(&c, plan.Change{Path: "HostConfig.CapDrop", To: json.RawMessage(`["NET_RAW","SYS_ADMIN"]`)}) {
+		t.Error("more is dropped")
 	}
 }

@@ -146,7 +146,10 @@ func loosens(c *inventory.Container, change plan.Change) bool {
 	var to []string
 	switch change.Path {
 	case "HostConfig.CapDrop":
-		return json.Unmarshal(change.To, &to) != nil || len(without(capList(now.CapDrop), capList(to))) > 0
+		// ALL stands for every one of them, except beside a CapAdd of ALL, where the engine takes it for none.
+		bad := json.Unmarshal(change.To, &to) != nil
+		all := slices.Contains(capList(to), allCaps) && !slices.Contains(capList(now.CapAdd), allCaps)
+		return bad || !all && len(without(capList(now.CapDrop), capList(to))) > 0
 	case "HostConfig.SecurityOpt":
 		return json.Unmarshal(change.To, &to) != nil ||
 			slices.ContainsFunc(without(to, now.SecurityOpt), confines) || slices.ContainsFunc(without(to, now.SecurityOpt), unconfines) ||

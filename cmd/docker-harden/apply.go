@@ -156,7 +156,7 @@ func (a *app) savedPlan(c *cli.Context, file string) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, h, err := a.look(c.Context, c, inventory.Options{TLS: controls.GivenTLS(prof), Places: controls.GivenVolumes(prof)})
+	e, h, err := a.look(c.Context, c, meant(prof))
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/urfave/cli/v2"
 
+	"docker-harden/remediate/docker/daemon/canary"
 	"docker-harden/remediate/host"
 )
 
@@ -45,9 +47,8 @@ func (a *app) raiser(c *cli.Context, e *engine) func(context.Context) error {
 // raise starts an engine that is down, as it was started before: rollback works then too. The error
 // says why it is still down, with the engine's own last words.
 func (a *app) raise(ctx context.Context, c *cli.Context, e *engine) error {
-	err := ping(ctx, e)
-	if err == nil || !client.IsErrConnectionFailed(err) {
-		return nil // whoever asks next says what is wrong
+	if err := ping(ctx, e); err == nil || !client.IsErrConnectionFailed(err) {
+		return deaf(ctx, e)
 	}
 	service, err := readService(a.stateDir(c))
 	if err != nil {
@@ -71,6 +72,20 @@ func (a *app) raise(ctx context.Context, c *cli.Context, e *engine) error {
 		}
 	}
 	return fmt.Errorf("the engine was started and does not answer: %w%s", err, host.LastWords(manager, begin))
+}
+
+// deaf says why an engine that runs does nothing for this tool. What is wrong otherwise, whoever asks next says.
+func deaf(ctx context.Context, e *engine) error {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	_, err := e.ContainerList(ctx, container.ListOptions{Limit: 1})
+	switch {
+	case canary.Denied(err):
+		return fmt.Errorf("the engine denies everything to this tool, so its own configuration is brought back first: %w", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the engine runs and does not answer, so its own configuration is brought back first: %w", err)
+	}
+	return nil
 }
 
 // answers waits until a started engine answers, or is seen to have ended.

@@ -55,10 +55,14 @@ func (a *app) connect(c *cli.Context) (*engine, error) {
 
 // wants is what an observation has to show for a profile besides the usual.
 func wants(p *profile.Profile) inventory.Options {
-	return inventory.Options{
-		History: control.NeedsHistory(p, rulebook()), Programs: control.NeedsPrograms(p, rulebook()),
-		TLS: controls.GivenTLS(p), Places: controls.GivenVolumes(p),
-	}
+	o := meant(p)
+	o.History, o.Programs = control.NeedsHistory(p, rulebook()), control.NeedsPrograms(p, rulebook())
+	return o
+}
+
+// meant is what a profile means to give the engine, which an observation then has to look at.
+func meant(p *profile.Profile) inventory.Options {
+	return inventory.Options{TLS: controls.GivenTLS(p), Places: controls.GivenVolumes(p), Plugins: controls.GivenPlugins(p)}
 }
 
 // look connects to the engine and observes its host, with what is wanted of it besides the usual.

@@ -62,6 +62,8 @@ type Options struct {
 	Programs bool
 	// TLS are files that somebody means to give the engine, to be looked at as well.
 	TLS TLSFiles
+	// Plugins are names of plugins that somebody means to let authorize requests, to be looked for.
+	Plugins []string
 }
 
 // parallel is how many requests and containers are worked on at once.
@@ -77,6 +79,9 @@ func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
 		return nil, err
 	}
 	c.doubt()
+	if err := c.givenPlugins(ctx); err != nil {
+		return nil, err
+	}
 	if err := c.images(ctx); err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type Host struct {
 	EngineFiles []EngineFile `json:"engine_files,omitempty"`
 	// GivenTLS are the three files of TLS as they would be with those of [Options.TLS]; nil: none was named.
 	GivenTLS []EngineFile `json:"given_tls,omitempty"`
+	// GivenPlugins are those of [Options.Plugins], in that order.
+	GivenPlugins []Plugin `json:"given_plugins,omitempty"`
 	// Audit is the kernel's audit of these files; nil: it was not looked at.
 	Audit *Audit `json:"audit,omitempty"`
 	// Compose are the files of the Compose projects that containers belong to, by absolute path.

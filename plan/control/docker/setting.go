@@ -18,7 +18,7 @@ const anySecret = "Config.Env[]"
 // settings are all that the controls of this package may ask to change, by kind of resource.
 var settings = map[plan.ResourceKind][]string{
 	plan.ResourceDaemon: {
-		"cgroup-parent", "debug", "default-ulimits", "experimental", "hosts", "icc", "insecure-registries", "iptables", "live-restore",
+		"authorization-plugins", "cgroup-parent", "debug", "default-ulimits", "experimental", "hosts", "icc", "insecure-registries", "iptables", "live-restore",
 		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "tlscacert", "tlscert", "tlskey", "tlsverify", "userland-proxy",
 	},
 	plan.ResourceContainer: {
@@ -178,14 +178,24 @@ func unconfines(opt string) bool {
 	return value == "unconfined" || value == "disable"
 }
 
-// ChangesDaemon reports whether a change of where the engine listens, whom it lets in, and by which files, is the one that the
-// control asks for with this profile: anything else could open a port to everybody. Of other keys nothing is said
-// here: true.
+// guardedKeys are the keys of daemon.json that a plan must not give another value than the one control does, with this
+// profile: where the engine listens, whom it lets in and by which files, whom it asks. Anything else could open it to
+// everybody, or close it.
+func guardedKeys() map[string]func() control.Control {
+	return map[string]func() control.Control{
+		"hosts": tlsOnTCP, "tlscacert": tlsOnTCP, "tlscert": tlsOnTCP, "tlskey": tlsOnTCP, "tlsverify": tlsOnTCP,
+		"authorization-plugins": authorizationPlugin,
+	}
+}
+
+// ChangesDaemon reports whether a change of a guarded key is the one that its control asks for with this profile. Of
+// other keys nothing is said here: true.
 func ChangesDaemon(h *inventory.Host, p *profile.Profile, change plan.Change) bool {
-	if !slices.Contains([]string{"hosts", "tlscacert", "tlscert", "tlskey", "tlsverify"}, change.Path) {
+	guard, guarded := guardedKeys()[change.Path]
+	if !guarded {
 		return true
 	}
-	one := tlsOnTCP()
+	one := guard()
 	params, on := p.ParamsFor(one.ID, "", one.Params)
 	return on && slices.ContainsFunc(one.Host(h, params), func(f plan.Finding) bool {
 		return slices.ContainsFunc(f.Changes, func(asked plan.Change) bool {

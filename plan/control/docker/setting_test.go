@@ -38,7 +38,7 @@ func TestSettingsAreWhatControlsAskFor(t *testing.T) {
 			}
 		}
 	}
-	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.Dns", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "tls", "tlsciphers", "authorization-plugins", ""} {
+	for _, forged := range []string{"HostConfig.Mounts", "HostConfig.Binds", "HostConfig.Dns", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Config.splunk-token", "Config.Image", "Mounts[/x].Source", "Config.Cmd", "tls", "tlsciphers", "storage-driver", "data-root", ""} {
 		for kind := range settings {
 			if Changes(kind, forged) {
 				t.Errorf("%q of a %s may be changed", forged, kind)
@@ -98,33 +98,40 @@ func TestChangesContainer(t *testing.T) {
 	}
 }
 
-// The engine may be told to listen on less, or to verify clients, as the profile answers, and nothing else.
+// The engine may be told to listen on less, to verify clients or to ask plugins, as the profile answers, and nothing else.
 func TestChangesDaemon(t *testing.T) {
-	seen := 0
-	for _, s := range scenes(t, filepath.Join(fixtures, "tls-on-tcp.txtar")) {
-		p := load(t, s.profile)
-		for _, f := range s.findings(t) {
-			for _, change := range f.Changes {
-				seen++
-				if !ChangesDaemon(s.host, p, change) {
-					t.Errorf("%s: a plan that changes %s to %s would be refused", s.name, change.Path, change.To)
-				}
-				if ChangesDaemon(s.host, load(t, []byte("controls: {docker/tls-on-tcp: {}}\n")), change) || ChangesDaemon(s.host, load(t, []byte("controls: {docker/icc: {}}\n")), change) {
-					t.Errorf("%s: %s may be changed without an answer", s.name, change.Path)
-				}
-				for _, forged := range []string{
-					`["unix:///var/run/docker.sock","fd://","tcp://0.0.0.0:2375"]`, `["unix:///tmp/mine.sock"]`, `["tcp://127.0.0.1:2375"]`, `[]`, `null`, `false`, `"true"`,
-				} {
-					change.To = json.RawMessage(forged)
-					if ChangesDaemon(s.host, p, change) {
-						t.Errorf("%s: %s may be changed to %s", s.name, change.Path, forged)
+	seen := map[string]bool{}
+	for key, guard := range guardedKeys() {
+		one := guard()
+		for _, s := range scenes(t, filepath.Join(fixtures, short(one)+".txtar")) {
+			p := load(t, s.profile)
+			for _, f := range s.findings(t) {
+				for _, change := range f.Changes {
+					if change.Path != key {
+						continue
+					}
+					seen[key] = true
+					if !ChangesDaemon(s.host, p, change) {
+						t.Errorf("%s: a plan that changes %s to %s would be refused", s.name, change.Path, change.To)
+					}
+					if ChangesDaemon(s.host, load(t, []byte("controls: {"+one.ID+": {}}\n")), change) || ChangesDaemon(s.host, load(t, []byte("controls: {docker/icc: {}}\n")), change) {
+						t.Errorf("%s: %s may be changed without an answer", s.name, change.Path)
+					}
+					for _, forged := range []string{
+						`["unix:///var/run/docker.sock","fd://","tcp://0.0.0.0:2375"]`, `["unix:///tmp/mine.sock"]`, `["tcp://127.0.0.1:2375"]`, `[]`, `null`, `false`, `"true"`,
+						`["mine"]`, `""`, `"root"`, `"mine"`,
+					} {
+						change.To = json.RawMessage(forged)
+						if ChangesDaemon(s.host, p, change) {
+							t.Errorf("%s: %s may be changed to %s", s.name, change.Path, forged)
+						}
 					}
 				}
 			}
 		}
-	}
-	if seen == 0 {
-		t.Error("no fixture asks for such a change")
+		if !seen[key] {
+			t.Errorf("no fixture asks for a change of %s", key)
+		}
 	}
 	if h := ordinaryHost(); !ChangesDaemon(h, load(t, []byte("controls: {docker/icc: {}}\n")), plan.Change{Path: "icc", To: raw(false)}) {
 		t.Error("a key that is guarded elsewhere is refused here")

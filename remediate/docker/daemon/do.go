@@ -91,7 +91,9 @@ func (f *flow) doRestart(ctx context.Context, log remediate.Log) error {
 	if err := f.point("restarted"); err != nil {
 		return err
 	}
-	return f.verify(ctx, p, before)
+	ctx, done := f.inTime(ctx, f.handler.allowance(before))
+	defer done()
+	return f.asked(f.verify(ctx, p, before))
 }
 
 // stage makes live restore effective before the engine goes down: an engine that ends acts on what it holds
@@ -172,7 +174,7 @@ func (f *flow) tryAgain(ctx context.Context, want truths) error {
 	}
 	f.progress("starting a container of a moment")
 	proof, err := canary.Run(ctx, f.handler.Engine)
-	if errors.Is(err, canary.ErrUntried) {
+	if errors.Is(err, canary.ErrUntried) && !f.authorizes() {
 		f.progress(err.Error())
 		return nil
 	}

@@ -32,11 +32,14 @@ type Engine interface {
 const pollEvery = 100 * time.Millisecond
 
 // answers reports whether the engine serves its API. A signal sent before it does kills the engine.
-func answers(ctx context.Context, engine Engine) bool {
+func answers(ctx context.Context, engine Engine) bool { return ping(ctx, engine) == nil }
+
+// ping asks for a sign of life; the error is that of the engine, or that there was none in time.
+func ping(ctx context.Context, engine Engine) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	_, err := engine.Ping(ctx)
-	return err == nil
+	return err
 }
 
 // process names one run of a program: process ids are reused, a start time with them is not.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"docker-harden/plan/inventory"
+	"docker-harden/remediate/docker/daemon/canary"
 )
 
 const (
@@ -76,11 +77,16 @@ func (f *flow) await(ctx context.Context, old process, timeout time.Duration) (p
 			seen = time.Now()
 		}
 		if p.PID != 0 && p != old {
-			if answers(ctx, f.handler.Engine) {
+			err := ping(ctx, f.handler.Engine)
+			if err == nil {
 				return p, nil
 			}
+			if canary.Denied(err) {
+				return process{}, fmt.Errorf("it is up and its authorization plugins do not let this tool in: %w", err)
+			}
 			seen = time.Now() // not before: an engine that loads its containers lets the question wait
-			if now := p.cpu(); now != cpu && time.Until(deadline) < stalled {
+			// One that waits for a plugin looks like one that works: every question costs it a little.
+			if now := p.cpu(); now != cpu && time.Until(deadline) < stalled && !f.authorizes() {
 				cpu, deadline = now, time.Now().Add(stalled)
 			}
 		}

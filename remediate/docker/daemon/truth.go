@@ -26,7 +26,7 @@ type truths map[string]string
 var defaults = truths{
 	"live-restore": "false", "debug": "false", "experimental": "false", "insecure-registries": "[]",
 	"no-new-privileges": "false", "userland-proxy": "true", "icc": "true", "log-level": `"info"`,
-	"log-driver": `"json-file"`, "seccomp-profile": `""`,
+	"log-driver": `"json-file"`, "seccomp-profile": `""`, keyAuthorization: "[]",
 }
 
 // reloadable are the keys that a reload makes effective; the engine reads all others at its start only.
@@ -47,6 +47,7 @@ func truthsOf(ctx context.Context, engine Engine, pid int, keys []string) (truth
 		"experimental":        strconv.FormatBool(info.ExperimentalBuild),
 		"insecure-registries": insecureRegistries(info.RegistryConfig),
 	}
+	all[keyAuthorization] = listOf(info.Plugins.Authorization)
 	if info.LoggingDriver != "" {
 		all["log-driver"] = strconv.Quote(info.LoggingDriver)
 	}
@@ -86,6 +87,15 @@ func seccompProfile(options []string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// listOf writes names as daemon.json does, in their order: plugins are asked one after the other.
+func listOf(names []string) string {
+	raw, err := json.Marshal(append([]string{}, names...))
+	if err != nil {
+		return "[]" // strings always marshal
+	}
+	return string(raw)
 }
 
 // bridgeICC is whether containers on the default bridge may talk to each other.

@@ -35,7 +35,9 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err != nil {
 		return remediate.Restored{}, err
 	}
-	target, found, err := f.target(ctx, now, r.Force)
+	ask, done := f.inTime(ctx, heard)
+	defer done()
+	target, found, err := f.target(ask, now, r.Force)
 	if err != nil {
 		return remediate.Restored{}, err
 	}
@@ -45,13 +47,13 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 			Notes: []string{"daemon.json was edited by somebody else, and nothing of the step is in it or in the engine: that edit stays as it is"},
 		}, canary.Sweep(ctx, f.handler.Engine)
 	}
-	p, up := f.up(ctx)
-	keep, err := f.toKeep(ctx, up, reached(r.Notes, phaseDone))
+	p, up := f.up(ask)
+	keep, err := f.toKeep(ask, up, reached(r.Notes, phaseDone))
 	if err != nil {
 		return remediate.Restored{}, err
 	}
 	out := remediate.Restored{How: plan.Exact}
-	switch quiet := up && same(now.doc(), target) && f.settled(ctx, p); {
+	switch quiet := up && same(now.doc(), target) && f.settled(ask, p); {
 	case quiet:
 		out.Nothing = true
 		err = f.remember(target, p) // an earlier Undo may have ended just before it
@@ -64,7 +66,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err != nil {
 		return remediate.Restored{}, err
 	}
-	if err := f.keepRunning(ctx, keep, false); err != nil {
+	if err := f.keepRunning(ctx, merge(keep, f.ended), false); err != nil {
 		return remediate.Restored{}, err
 	}
 	f.release()
@@ -91,12 +93,13 @@ func (f *flow) up(ctx context.Context) (process, bool) {
 	deadline := time.Now().Add(starting)
 	for {
 		p := f.current(ctx)
-		switch {
-		case p.PID == 0:
+		if p.PID == 0 {
 			return p, false
-		case answers(ctx, f.handler.Engine):
+		}
+		switch err := ping(ctx, f.handler.Engine); {
+		case err == nil:
 			return p, true
-		case time.Now().After(deadline) || pause(ctx) != nil:
+		case canary.Denied(err) || time.Now().After(deadline) || pause(ctx) != nil:
 			return p, false
 		}
 	}
@@ -109,10 +112,15 @@ func (f *flow) toKeep(ctx context.Context, up, done bool) ([]running, error) {
 	var keep []running
 	if up {
 		var err error
-		if keep, err = runningContainers(ctx, f.handler.Engine); err != nil {
+		keep, err = runningContainers(ctx, f.handler.Engine)
+		switch {
+		case err != nil && f.authorizes():
+			up = false
+		case err != nil:
 			return nil, err
 		}
 	}
+	f.blind = !up && f.authorizes()
 	if !up || !done {
 		keep = merge(keep, f.memo.Containers)
 	}
@@ -218,11 +226,7 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 	if err := f.point("undo: written"); err != nil {
 		return err
 	}
-	bring := f.begin
-	if up || f.current(ctx).PID != 0 {
-		bring = f.restart
-	}
-	p, err := bring(ctx, keep)
+	p, err := f.bringBack(ctx, up, keep)
 	if err != nil {
 		// The old file at least: the engine will start with it when the reason is gone.
 		if failed := f.write(target); failed != nil {
@@ -260,6 +264,19 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 		f.frozen = len(differs) > 0
 	}
 	return f.prove(ctx, p.PID, want)
+}
+
+// bringBack starts the engine, anew where it runs.
+func (f *flow) bringBack(ctx context.Context, up bool, keep []running) (process, error) {
+	bring, begin := f.begin, time.Now()
+	if up || f.current(ctx).PID != 0 {
+		bring = f.restart
+	}
+	p, err := bring(ctx, keep)
+	if err == nil && f.blind {
+		f.ended, err = f.endedSince(ctx, begin)
+	}
+	return p, err
 }
 
 var _ remediate.Handler = (*Handler)(nil)

@@ -105,9 +105,14 @@ func filesFor(arch string) ([]byte, error) {
 	return archive(code)
 }
 
+// Denied reports that an authorization plugin of the engine refused what was asked.
+func Denied(err error) bool {
+	return err != nil && (errdefs.IsPermissionDenied(err) || strings.Contains(err.Error(), "authorization denied by plugin"))
+}
+
 // untried tells a refusal by an authorization plugin, which says nothing of the engine, from a failure.
 func untried(err error) error {
-	if errdefs.IsPermissionDenied(err) || strings.Contains(err.Error(), "authorization denied by plugin") {
+	if Denied(err) {
 		return fmt.Errorf("%w: %w", ErrUntried, err)
 	}
 	return err

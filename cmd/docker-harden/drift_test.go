@@ -222,6 +222,20 @@ func TestSecretNow(t *testing.T) {
 	}
 }
 
+// Whether a directory is in a volume of this tool's shows in its mounts.
+func TestVolumeNow(t *testing.T) {
+	good := inventory.Mount{Type: "volume", Name: "docker-harden-web-t1-data", Destination: "/data", RW: true}
+	readOnly, other, bind, elsewhere := good, good, good, good
+	readOnly.RW, other.Name, bind.Type, elsewhere.Destination = false, "shop_data", "bind", "/data2"
+	for mount, want := range map[inventory.Mount]string{good: `"volume"`, readOnly: "", other: "", bind: "", elsewhere: "", {}: ""} {
+		h := driftHost("{}", nil)
+		h.Containers[0].Inspect.Mounts = []inventory.Mount{mount}
+		if got := settingNow(h, h.Containers[0].Resource(), plan.VolumePath("/data")); string(got) != want {
+			t.Errorf("%+v: %s, want %s", mount, got, want)
+		}
+	}
+}
+
 // A saved plan is refused when it gives the very container that it names what no control asks for.
 func TestPlannedOfContainer(t *testing.T) {
 	prof, err := openProfile("cis-level1")

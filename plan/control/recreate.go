@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -282,13 +283,27 @@ func priceRecreate(c *inventory.Container, f *plan.Finding, drifted []string) {
 		return
 	}
 	f.Notes = append(f.Notes, listeners(c)...)
-	f.Downtime = recreateDowntime
+	f.Downtime = recreateDowntime + carryTime(c, f.Changes)
 	if timeout := in.Config.StopTimeout; timeout != nil && *timeout > defaultStopTimeout {
 		f.Notes = append(f.Notes, fmt.Sprintf("it may take up to %d s to stop (its own stop timeout)", *timeout))
 	}
 	if in.State.Paused {
 		f.Notes = append(f.Notes, "it is paused: the new one is started and paused again")
 	}
+}
+
+// carryTime is about how long the container stands still while what it has in directories goes into volumes, in whole
+// seconds.
+func carryTime(c *inventory.Container, changes []plan.Change) float64 {
+	const filesPerSecond, bytesPerSecond = 2000, 100 << 20 // a slow disk
+	var seconds float64
+	for _, change := range changes {
+		if place, ok := plan.VolumeOf(change.Path); ok {
+			held := c.Held[place]
+			seconds += float64(held.Files)/filesPerSecond + float64(held.Bytes)/bytesPerSecond
+		}
+	}
+	return math.Round(seconds)
 }
 
 func layerFiles(l *inventory.Layer) string {

@@ -141,6 +141,10 @@ func TestLearntReadOnlyVolumes(t *testing.T) {
 	if got := noVolume(h, c); !strings.Contains(got, "SELinux") {
 		t.Error(got)
 	}
+	c.Inspect.GraphDriver.Name = "btrfs"
+	if got := noVolume(h, c); !strings.Contains(got, "storage driver btrfs") {
+		t.Error(got)
+	}
 	h.Engine.SELinux, h.Engine.Local = false, false
 	if got := noVolume(h, c); !strings.Contains(got, "another host") {
 		t.Error(got)

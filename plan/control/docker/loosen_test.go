@@ -34,6 +34,7 @@ func TestEditedPlanLoosensNothing(t *testing.T) {
 		{"HostConfig.SecurityOpt", `["apparmor=mine","apparmor=other","no-new-privileges:true"]`, false},
 		{"HostConfig.ReadonlyRootfs", `true`, false}, // without the answer that it may be
 		{"HostConfig.Tmpfs", `{"/srv/data":""}`, false},
+		{"Mounts[/srv/data].Volume", `"volume"`, false}, // which the profile does not name
 		{"HostConfig.RestartPolicy", `{"Name":"always","MaximumRetryCount":0}`, false},
 		{"HostConfig.ReadonlyRootfs", `false`, false},
 		{"HostConfig.Memory", `134217728`, true},

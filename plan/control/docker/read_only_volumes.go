@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -74,10 +75,17 @@ func noVolume(h *inventory.Host, c *inventory.Container) string {
 		return fmt.Sprintf("%s made the container and would make it without them: name them there", c.Owner.Kind)
 	case !h.Engine.Local:
 		return "its files are on another host, where they could not be looked at"
+	case driverOf(h, c) != "overlay2":
+		return fmt.Sprintf("what it has cannot be carried into one with storage driver %s", plainName(driverOf(h, c)))
 	case h.Engine.SELinux:
 		return "the engine uses SELinux, which labels what is in a volume"
 	}
 	return ""
+}
+
+// driverOf is the storage driver of a container's layer.
+func driverOf(h *inventory.Host, c *inventory.Container) string {
+	return cmp.Or(c.Inspect.GraphDriver.Name, c.Inspect.Driver, h.Engine.StorageDriver, "unknown")
 }
 
 // wrongPlace says why a directory cannot be in a volume; empty: it can.

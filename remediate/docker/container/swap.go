@@ -124,7 +124,7 @@ func (x *swap) stop(ctx context.Context) error {
 }
 
 // carry copies what the old container wrote into its own layer, now that it writes no more.
-func (x *swap) carry(context.Context) error {
+func (x *swap) carry(ctx context.Context) error {
 	if x.rec.Restart {
 		return nil
 	}
@@ -145,6 +145,9 @@ func (x *swap) carry(context.Context) error {
 	}
 	x.say(fmt.Sprintf("carrying over %d files of the writable layer", written.Files))
 	if err := layer.Copy(to, from, x.rec.moved()...); err != nil {
+		return err
+	}
+	if err := x.still(ctx); err != nil {
 		return err
 	}
 	return x.note(note{Carried: true})

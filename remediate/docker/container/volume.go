@@ -193,7 +193,23 @@ func (x *swap) fill(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := x.still(ctx); err != nil {
+		return err
+	}
 	return x.note(note{Filled: filled})
+}
+
+// still fails when the old container, whose files were copied, has run meanwhile: an engine that was started again
+// starts it again. What it wrote then is in its own layer only.
+func (x *swap) still(ctx context.Context) error {
+	old, err := x.a.inspect(ctx, x.old.ID)
+	if err != nil {
+		return err
+	}
+	if old == nil || old.State.Running || old.State.StartedAt != x.old.State.StartedAt {
+		return fmt.Errorf("the old container of %s was started while its files were copied", x.rec.Name)
+	}
+	return nil
 }
 
 // volumesTruth lists what does not hold of the volumes: that the container has this very directory, and can write it.

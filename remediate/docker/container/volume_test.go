@@ -291,3 +291,27 @@ func TestVolumeOfAFailure(t *testing.T) {
 		t.Errorf("Undo: %+v; left: %q", out, left)
 	}
 }
+
+// What was copied of a container that ran meanwhile is not all that it has.
+func TestStill(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	a, err := open(t.Context(), h.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &swap{a: a, rec: &record{Name: "web"}, old: look(t, h, "web")}
+	for _, tt := range []struct {
+		verb  string
+		still bool
+	}{{"stop", true}, {"start", false}, {"stop", false}} {
+		h.Docker(t, tt.verb, "web")
+		if err := x.still(t.Context()); (err == nil) != tt.still {
+			t.Errorf("after %s: %v", tt.verb, err)
+		}
+	}
+	h.Docker(t, "rm", "web")
+	if x.still(t.Context()) == nil {
+		t.Error("one that is gone stands still")
+	}
+}

@@ -267,6 +267,38 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// A file is copied to the byte, whatever holes it has, and never over another one.
+func TestCopyContent(t *testing.T) {
+	const page = 64 << 10
+	for name, pieces := range map[string]map[int64]string{
+		"empty": {}, "short": {0: "x"}, "a hole first": {3 * page: "x"}, "a hole last": {0: "x", 5 * page: ""}, "holes only": {4 * page: ""},
+		"holes between": {0: "a", 2*page - 1: "bc", 7 * page: strings.Repeat("d", page+1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, to := filepath.Join(t.TempDir(), "from"), filepath.Join(t.TempDir(), "to")
+			f, err := os.Create(from)
+			must(t, err)
+			size := int64(0)
+			for at, text := range pieces {
+				_, err := f.WriteAt([]byte(text), at)
+				must(t, err)
+				size = max(size, at+int64(len(text)))
+			}
+			must(t, f.Truncate(size))
+			must(t, f.Close())
+			must(t, copyContent(to, from))
+			want, err := os.ReadFile(from)
+			must(t, err)
+			if got, err := os.ReadFile(to); err != nil || string(got) != string(want) || int64(len(got)) != size {
+				t.Errorf("%d bytes, %v; want %d", len(got), err, size)
+			}
+			if err := copyContent(to, from); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("over another one: %v", err)
+			}
+		})
+	}
+}
+
 // A layer that is copied without a directory holds all the rest.
 func TestCopyWithout(t *testing.T) {
 	from, to := tree(t), Layer{Upper: t.TempDir()}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"syscall"
 
-	continuity "github.com/containerd/continuity/fs"
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
 )
@@ -44,10 +43,7 @@ func (it item) content(to string) error {
 	const private = 0o600
 	switch {
 	case it.mode.IsRegular():
-		if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is there already: %w", to, err)
-		}
-		return continuity.CopyFile(to, it.place)
+		return copyContent(to, it.place)
 	case it.mode.IsDir():
 		err := os.Mkdir(to, private|0o100)
 		if !errors.Is(err, fs.ErrExist) {

@@ -3,6 +3,7 @@ package container
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"docker-harden/cmd/testhost/host"
 	"docker-harden/plan"
 	"docker-harden/remediate"
+	"docker-harden/remediate/docker/container/layer"
 )
 
 const dataDir = "/srv/app"
@@ -222,6 +224,32 @@ func TestVolumeRefused(t *testing.T) {
 	h.Docker(t, "run", "-d", "--name", "web", "--label", "com.docker.compose.project=shop", "app")
 	if _, err := r.Prepare(t.Context(), stepFor(t, h, "web", intoVolume(dataDir))); err == nil || !strings.Contains(err.Error(), "belongs to Docker Compose") {
 		t.Errorf("a service of Compose: %v", err)
+	}
+}
+
+// What goes into volumes has to find room beside what is carried over in the layer.
+func TestVolumeRoom(t *testing.T) {
+	r, rec, l := &Recreator{}, &record{Name: "web"}, layer.Layer{Upper: t.TempDir()}
+	if err := r.volumeRoom(t.TempDir(), l, new(state), layer.Written{Files: 1, Bytes: 1}, rec); err != nil {
+		t.Error(err)
+	}
+	err := r.volumeRoom(t.TempDir(), l, new(state), layer.Written{Files: 1, Bytes: 1 << 60}, rec)
+	if !errors.Is(err, remediate.ErrRefused) || !strings.Contains(err.Error(), "no room to copy what goes into volumes of web") {
+		t.Errorf("%v", err)
+	}
+	if err := r.volumeRoom(filepath.Join(t.TempDir(), "none"), l, new(state), layer.Written{}, rec); !errors.Is(err, remediate.ErrRefused) {
+		t.Errorf("a directory that is not there: %v", err)
+	}
+	big := filepath.Join(l.Upper, "big")
+	f, err := os.Create(big)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(1<<42), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.volumeRoom(filepath.Dir(l.Upper), l, new(state), layer.Written{}, rec); !errors.Is(err, remediate.ErrRefused) {
+		t.Errorf("beside a layer of 4 TiB: %v", err)
 	}
 }
 

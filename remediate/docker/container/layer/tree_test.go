@@ -132,6 +132,22 @@ func TestMergedIsWhatTheKernelShows(t *testing.T) {
 	}
 }
 
+// Without room for all of it nothing is copied.
+func TestCopyToSmallDisk(t *testing.T) {
+	dir := t.TempDir()
+	must(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"))
+	t.Cleanup(func() { must(t, syscall.Unmount(dir, 0)) })
+	l := tree(t)
+	got, err := l.Merged("/srv")
+	must(t, err)
+	if err := got.CopyTo(dir); err == nil || !strings.Contains(err.Error(), "no room to copy it into the volume") {
+		t.Errorf("%v", err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+}
+
 // A volume in place of what the image has: the kernel shows it, and none of the image.
 func TestReplaceIsWhatTheKernelShows(t *testing.T) {
 	for _, dir := range []string{"/data", "/data/sub", "/new/deep", "/data/hidden/deep"} {

@@ -31,8 +31,18 @@ func (w *serviceWriter) ports(instances []instance) {
 		return
 	}
 	w.tagged = true
+	if len(all) == 0 {
+		w.set("ports", none{})
+		return
+	}
 	w.set("ports", replaced(all))
 }
+
+// none is what takes a list of the project's files away.
+type none struct{}
+
+// MarshalYAML writes it.
+func (none) MarshalYAML() ([]byte, error) { return []byte("!reset []"), nil }
 
 func anyPorts(instances []instance) bool {
 	return slices.ContainsFunc(instances, func(i instance) bool {

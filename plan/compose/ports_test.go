@@ -47,7 +47,7 @@ func TestPorts(t *testing.T) {
 		t.Error(got)
 	}
 	none := published(member("shop-web-1", "shop", "web"), `{"9090/tcp":[{"HostIp":"","HostPort":"9090"}]}`)
-	if got := text(t, one(t, hostWith(none), step(none, changes[4])), "x"); !strings.Contains(got, "ports: !override\n") && !strings.Contains(got, "ports: !override []") {
+	if got := text(t, one(t, hostWith(none), step(none, changes[4])), "x"); !strings.Contains(got, "ports: !reset []\n") {
 		t.Error(got)
 	}
 }

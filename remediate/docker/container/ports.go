@@ -81,19 +81,46 @@ func (r *Recreator) unoccupied(ctx context.Context, a *api, c *state, changes []
 	if err != nil {
 		return stale("%s: %s", c.name(), err)
 	}
-	others, err := r.occupied(ctx, a, c)
-	if err != nil {
+	at, err := r.taken(ctx, a, c, after)
+	if err != nil || at == "" {
 		return err
 	}
-	for _, inside := range slices.Sorted(maps.Keys(after)) {
-		for _, b := range after[inside] {
+	return refused("%s would be published on %s, which something else of the host has: free it, or give the profile another port, and plan again", c.name(), at)
+}
+
+// unoccupied refuses a way back that would end what serves, and then find that the old container's port of the host is
+// not free any more.
+func (b *back) unoccupied(ctx context.Context) error {
+	if b.force || b.new == nil || !b.new.State.Running || b.rec.Restart || !b.rec.Running {
+		return nil
+	}
+	old := b.was()
+	was := old.asked()
+	if old.HostConfig.NetworkMode == "host" || maps.EqualFunc(was, b.new.asked(), slices.Equal) {
+		return nil // on the host's network nothing was published
+	}
+	at, err := b.r.taken(ctx, b.a, b.new, was)
+	if err != nil || at == "" {
+		return err
+	}
+	return refused("%s was published on %s, which something else of the host has now: free it and roll back again", b.rec.Name, at)
+}
+
+// taken names a place, of those where a running container is not published yet, that is not free; empty: all are.
+func (r *Recreator) taken(ctx context.Context, a *api, c *state, next portMap) (string, error) {
+	others, err := r.occupied(ctx, a, c)
+	if err != nil {
+		return "", err
+	}
+	for _, inside := range slices.Sorted(maps.Keys(next)) {
+		for _, b := range next[inside] {
 			p, known := placeOf(inside, b)
 			if known && !slices.Contains(c.asked()[inside], b) && slices.ContainsFunc(others, p.meets) {
-				return refused("%s of %s would be published on %s, which something else of the host has: free it, or give the profile another port, and plan again", clean(inside, maxMessage), c.name(), p.at)
+				return p.at.String(), nil
 			}
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // occupied are the places that others than the container have on the host.

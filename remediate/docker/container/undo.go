@@ -32,6 +32,11 @@ func (r *Recreator) Undo(ctx context.Context, _ plan.Step, record remediate.Reco
 			return remediate.Restored{}, err
 		}
 	}
+	for _, b := range all {
+		if err := b.unoccupied(ctx); err != nil {
+			return remediate.Restored{}, err
+		}
+	}
 	return restore(ctx, all)
 }
 

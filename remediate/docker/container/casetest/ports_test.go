@@ -166,3 +166,33 @@ func TestAddressThatIsGone(t *testing.T) {
 		t.Errorf("after rollback: %v\n%s", found, mine(t, h, "web"))
 	}
 }
+
+// While the new container is in place, its old port of the host is free for anybody: a rollback says so before it stops
+// what serves, and works when it is free again.
+func TestPortTakenBeforeRollback(t *testing.T) {
+	record(t, row.Row{ID: "52", Case: "the old port of the host was taken before the rollback", Rollback: "refused, the new container serves on; with the port free again, the old one as it was"})
+	h := host.Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", "-p", "882:80", h.Image(t, "busybox"), "sh", "-c", asleep)
+	was := inspect(t, h, "web")
+	r, s := recreator(t, h), step(t, h, "web", portChange("80/tcp", "882", plan.PortNumber, `"882"`, `"18780"`))
+	rec := done(t, r, s)
+	l, err := net.Listen("tcp", ":882")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := inspect(t, h, "web")
+	_, err = r.Undo(t.Context(), s, rec)
+	if err == nil || !strings.Contains(err.Error(), "882") {
+		t.Errorf("Undo: %v", err)
+	}
+	if is := inspect(t, h, "web"); is.id() != now.id() || is.started() != now.started() {
+		t.Errorf("a refused rollback touched the container: %s, %s", is.status(), mine(t, h, "web"))
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	undone(t, r, s, rec)
+	if found := differ(was, inspect(t, h, "web")); len(found) > 0 {
+		t.Errorf("after rollback: %v", found)
+	}
+}

@@ -62,7 +62,7 @@ func wants(p *profile.Profile) inventory.Options {
 
 // meant is what a profile means to give the engine, which an observation then has to look at.
 func meant(p *profile.Profile) inventory.Options {
-	return inventory.Options{TLS: controls.GivenTLS(p), Places: controls.GivenVolumes(p), Plugins: controls.GivenPlugins(p)}
+	return inventory.Options{TLS: controls.GivenTLS(p), Places: controls.GivenVolumes(p), Plugins: controls.GivenPlugins(p), Remap: controls.GivenRemap(p)}
 }
 
 // look connects to the engine and observes its host, with what is wanted of it besides the usual.

@@ -64,6 +64,9 @@ type Options struct {
 	TLS TLSFiles
 	// Plugins are names of plugins that somebody means to let authorize requests, to be looked for.
 	Plugins []string
+	// Remap is the user namespace that somebody means to give the engine; empty: none. What is in its data directory
+	// is listed then.
+	Remap string
 }
 
 // parallel is how many requests and containers are worked on at once.
@@ -80,6 +83,9 @@ func Collect(ctx context.Context, reader Reader, o Options) (*Host, error) {
 	}
 	c.doubt()
 	if err := c.givenPlugins(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.givenRemap(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.images(ctx); err != nil {

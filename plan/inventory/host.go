@@ -42,6 +42,8 @@ type Host struct {
 	GivenTLS []EngineFile `json:"given_tls,omitempty"`
 	// GivenPlugins are those of [Options.Plugins], in that order.
 	GivenPlugins []Plugin `json:"given_plugins,omitempty"`
+	// Remap is about [Options.Remap]; nil: it was not looked at.
+	Remap *Remap `json:"remap,omitempty"`
 	// Audit is the kernel's audit of these files; nil: it was not looked at.
 	Audit *Audit `json:"audit,omitempty"`
 	// Compose are the files of the Compose projects that containers belong to, by absolute path.

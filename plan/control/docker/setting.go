@@ -19,7 +19,7 @@ const anySecret = "Config.Env[]"
 var settings = map[plan.ResourceKind][]string{
 	plan.ResourceDaemon: {
 		"authorization-plugins", "cgroup-parent", "debug", "default-ulimits", "experimental", "hosts", "icc", "insecure-registries", "iptables", "live-restore",
-		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "tlscacert", "tlscert", "tlskey", "tlsverify", "userland-proxy",
+		"log-driver", "log-level", "no-new-privileges", "seccomp-profile", "tlscacert", "tlscert", "tlskey", "tlsverify", "userland-proxy", "userns-remap",
 	},
 	plan.ResourceContainer: {
 		"HostConfig.CapAdd", "HostConfig.CapDrop", "HostConfig.CpuShares", "HostConfig.Memory", "HostConfig.MemorySwap",
@@ -184,7 +184,7 @@ func unconfines(opt string) bool {
 func guardedKeys() map[string]func() control.Control {
 	return map[string]func() control.Control{
 		"hosts": tlsOnTCP, "tlscacert": tlsOnTCP, "tlscert": tlsOnTCP, "tlskey": tlsOnTCP, "tlsverify": tlsOnTCP,
-		"authorization-plugins": authorizationPlugin,
+		"authorization-plugins": authorizationPlugin, "userns-remap": usernsRemap,
 	}
 }
 

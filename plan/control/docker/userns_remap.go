@@ -10,25 +10,48 @@ import (
 	"docker-harden/plan/profile"
 )
 
+// The parameters of userns-remap, and what may be left behind.
+const (
+	paramRemap  = "remap"
+	paramLeave  = "leave"
+	leaveNone   = "nothing"
+	leaveImages = "images"
+)
+
 func usernsRemap() control.Control {
 	return control.Control{
 		ID:    "docker/userns-remap",
 		Title: "Root in a container is not root on the host",
 		Why:   "Elevation of privilege: with userns-remap the user 0 of a container is an ordinary user of the host, so what breaks out has no rights there.",
-		Risk: "Nothing is changed: the engine then uses another data directory, in which no image, container or volume is, files in bind mounts belong to the wrong users, " +
-			"and privileged containers and those on the host's network or pid namespace no longer start.",
-		Fix: "By hand: set userns-remap, restart the engine, pull images and move volumes; or use a rootless engine; or accept the risk with an exception.",
+		Risk: "The engine then uses another data directory, in which no image, container, volume or network is: so it is changed only where none is lost sight of, but images where the answer says so. " +
+			"Files in bind mounts belong to other users than those in containers, and privileged containers and those on the host's network or pid namespace need --userns host.",
+		Fix: "With the profile's answer, on an engine that has nothing to lose sight of: userns-remap in daemon.json and an engine restart. Else by hand: move volumes, pull images, or use a rootless engine. " +
+			"Undone by the file's old bytes and a restart, where nothing was made since: the old data directory is in use again; that of the remapped engine stays, and with default the user dockremap and its ids.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.8", "cis-docker-1.6.0": "2.9", "cis-docker-1.8.0": "2.10", "stride": "E",
 		},
-		Class:    control.Reported,
+		Class:    control.Answer,
 		Verified: "GET /info (SecurityOptions), beside daemon.json and flags",
 		Severity: plan.RiskMedium,
-		Host:     judgeUsernsRemap,
+		Params: []profile.Param{
+			{Name: paramRemap, Type: profile.TypeText, Default: "", Doc: "default, for which the engine makes the user dockremap, or USER or USER:GROUP that have lines in /etc/subuid and /etc/subgid; empty: nothing is changed"},
+			{Name: paramLeave, Type: profile.TypeChoice, Default: leaveNone, Choices: []string{leaveNone, leaveImages}, Doc: "what may be left behind in the old data directory: images that are pulled or built again, or nothing"},
+		},
+		Host: judgeUsernsRemap,
 	}
 }
 
-func judgeUsernsRemap(h *inventory.Host, _ profile.Params) []plan.Finding {
+// GivenRemap is the user namespace that a profile means to give the engine, for the inventory to look at.
+func GivenRemap(p *profile.Profile) string {
+	one := usernsRemap()
+	params, on := p.ParamsFor(one.ID, "", one.Params)
+	if !on {
+		return ""
+	}
+	return params.Text(paramRemap)
+}
+
+func judgeUsernsRemap(h *inventory.Host, p profile.Params) []plan.Finding {
 	if other, ok := otherProduct(h); ok {
 		return []plan.Finding{other}
 	}
@@ -39,10 +62,27 @@ func judgeUsernsRemap(h *inventory.Host, _ profile.Params) []plan.Finding {
 		return []plan.Finding{remapped(h)}
 	}
 	f := daemonVerdict(plan.Fail, "user namespaces are not remapped")
-	if conf := remapKey().configured(h); unreadable(h) == "" && string(conf.value) != noRemap {
+	conf, pending := remapKey().configured(h), false
+	if unreadable(h) == "" && string(conf.value) != noRemap {
 		f.Message = fmt.Sprintf("userns-remap is %s (%s) and that is not in effect: user namespaces are not remapped", conf.value, conf.from)
+		pending = true
 	}
 	f.Evidence = []plan.Evidence{evidence("userns", sourceInfo, "not among the security options")}
+	if against := needsHostUserns(h); len(against) > 0 {
+		f.Evidence = append(f.Evidence, evidence("would not start without --userns host", sourceInspect, "%s", list(against)))
+	}
+	const lost = "images, containers and volumes are not in the data directory of a remapped engine"
+	switch {
+	case pending:
+		return []plan.Finding{reported(f, plan.NeedsReplatform, lost)}
+	case p.Text(paramRemap) == "":
+		return []plan.Finding{reported(f, plan.NeedsReplatform, lost+". On an engine that has none yet, it can be turned on.%s%s", answerMark, answerHost("docker/userns-remap", paramRemap+": "+inventory.DefaultRemap))}
+	}
+	return []plan.Finding{remap(h, f, p)}
+}
+
+// needsHostUserns are the containers that do not start remapped.
+func needsHostUserns(h *inventory.Host) []string {
 	var against []string
 	for i := range h.Containers {
 		c := &h.Containers[i]
@@ -51,10 +91,7 @@ func judgeUsernsRemap(h *inventory.Host, _ profile.Params) []plan.Finding {
 			against = append(against, c.Name)
 		}
 	}
-	if len(against) > 0 {
-		f.Evidence = append(f.Evidence, evidence("would not start without --userns host", sourceInspect, "%s", list(against)))
-	}
-	return []plan.Finding{reported(f, plan.NeedsReplatform, "images, containers and volumes are not in the data directory of a remapped engine")}
+	return against
 }
 
 // noRemap is the value of the key that remaps nothing.

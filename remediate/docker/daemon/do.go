@@ -181,7 +181,10 @@ func (f *flow) tryAgain(ctx context.Context, want truths) error {
 	if err != nil {
 		return fmt.Errorf("a new container started before the change and does not now: %w", err)
 	}
-	have := truths{"no-new-privileges": strconv.FormatBool(proof.NoNewPrivileges), "log-driver": strconv.Quote(proof.LogDriver)}
+	have := truths{keyRemap: `""`, "no-new-privileges": strconv.FormatBool(proof.NoNewPrivileges), "log-driver": strconv.Quote(proof.LogDriver)}
+	if proof.Remapped {
+		have[keyRemap] = isRemapped
+	}
 	for _, key := range have.keys() {
 		if wanted, ok := want[key]; ok && wanted != "" && wanted != have[key] {
 			return fmt.Errorf("a new container does not get what daemon.json says: %s is %s, not %s", key, have[key], wanted)

@@ -48,6 +48,7 @@ type flow struct {
 	notes    []string    // what an Undo found and did beyond the plan
 	frozen   bool        // the engine cannot take up icc again while containers live
 	serving  []published // ports that accepted connections before the restart, where containers live through it
+	force    bool        // undo although something was changed since
 	blind    bool        // which containers run could not be asked: an authorization plugin is in the way
 	ended    []running   // what ended with an engine that could not be asked what runs
 	// comparable: a new container started before the change.

@@ -35,6 +35,8 @@ type memo struct {
 	// Live: live restore is on when the engine goes down, staged or before.
 	Live       bool      `json:"live,omitempty"`
 	Containers []running `json:"containers,omitempty"`
+	// Home is the data directory that a step leaves which remaps users.
+	Home *home `json:"home,omitempty"`
 }
 
 // content is a file and all that is around its bytes.

@@ -67,6 +67,9 @@ func (h *Handler) prepare(ctx context.Context, step plan.Step) (memo, error) {
 	if m.Containers, err = runningContainers(ctx, h.Engine); err != nil {
 		return memo{}, err
 	}
+	if m.Home, err = h.leave(ctx, step, info.DockerRootDir); err != nil {
+		return memo{}, err
+	}
 	change, planned := liveRestore(step.Changes)
 	m.Staged = step.Kind == plan.KindRestart && planned && !info.LiveRestoreEnabled && meaning("live-restore", change.To) == "true"
 	m.Live = m.Staged || info.LiveRestoreEnabled

@@ -26,7 +26,7 @@ type truths map[string]string
 var defaults = truths{
 	"live-restore": "false", "debug": "false", "experimental": "false", "insecure-registries": "[]",
 	"no-new-privileges": "false", "userland-proxy": "true", "icc": "true", "log-level": `"info"`,
-	"log-driver": `"json-file"`, "seccomp-profile": `""`, keyAuthorization: "[]",
+	"log-driver": `"json-file"`, "seccomp-profile": `""`, keyAuthorization: "[]", keyRemap: `""`,
 }
 
 // reloadable are the keys that a reload makes effective; the engine reads all others at its start only.
@@ -46,6 +46,10 @@ func truthsOf(ctx context.Context, engine Engine, pid int, keys []string) (truth
 		"debug":               strconv.FormatBool(info.Debug),
 		"experimental":        strconv.FormatBool(info.ExperimentalBuild),
 		"insecure-registries": insecureRegistries(info.RegistryConfig),
+	}
+	all[keyRemap] = `""`
+	if slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return o == "name=userns" }) {
+		all[keyRemap] = isRemapped
 	}
 	all[keyAuthorization] = listOf(info.Plugins.Authorization)
 	if info.LoggingDriver != "" {
@@ -195,6 +199,9 @@ func wanted(changes []plan.Change) truths {
 	want := truths{}
 	for _, change := range changes {
 		want[change.Path] = meaning(change.Path, change.To)
+		if change.Path == keyRemap {
+			want[change.Path] = shownRemap(want[change.Path])
+		}
 	}
 	return want
 }

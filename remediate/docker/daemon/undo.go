@@ -35,6 +35,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	if err != nil {
 		return remediate.Restored{}, err
 	}
+	f.force = r.Force
 	ask, done := f.inTime(ctx, heard)
 	defer done()
 	target, found, err := f.target(ask, now, r.Force)
@@ -110,6 +111,14 @@ func (f *flow) up(ctx context.Context) (process, bool) {
 // ran before it.
 func (f *flow) toKeep(ctx context.Context, up, done bool) ([]running, error) {
 	var keep []running
+	if up && f.memo.Home != nil {
+		if info, err := f.handler.Engine.Info(ctx); err != nil || info.DockerRootDir != f.memo.Home.Dir {
+			if err == nil {
+				err = f.outOfSight(ctx)
+			}
+			return nil, err // nothing that runs now is in the directory to which the engine goes back
+		}
+	}
 	if up {
 		var err error
 		keep, err = runningContainers(ctx, f.handler.Engine)
@@ -251,6 +260,9 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 		return err
 	}
 	if err := f.write(target); err != nil {
+		return err
+	}
+	if err := f.atHome(ctx); err != nil {
 		return err
 	}
 	want := maps.Clone(f.memo.Before)

@@ -57,6 +57,7 @@ type Engine interface {
 type Proof struct {
 	NoNewPrivileges bool
 	LogDriver       string
+	Remapped        bool // its root is another user on the host
 }
 
 // Run creates a container, starts it, looks at its process, and removes all of it. Its error wraps
@@ -169,13 +170,27 @@ func examine(ctx context.Context, e Engine, id string) (Proof, error) {
 	if err != nil {
 		return Proof{}, fmt.Errorf("cannot look at the process of a new container: %w", err)
 	}
-	proof := Proof{LogDriver: c.HostConfig.LogConfig.Type}
+	users, err := os.ReadFile(fmt.Sprintf("/proc/%d/uid_map", c.State.Pid))
+	if err != nil {
+		return Proof{}, fmt.Errorf("cannot look at the users of a new container: %w", err)
+	}
+	proof := Proof{Remapped: remapped(string(users)), LogDriver: c.HostConfig.LogConfig.Type}
 	for line := range strings.Lines(string(status)) {
 		if value, ok := strings.CutPrefix(line, "NoNewPrivs:"); ok {
 			proof.NoNewPrivileges = strings.TrimSpace(value) == "1"
 		}
 	}
 	return proof, nil
+}
+
+// remapped reads a map of users: in the first user's line stands who it is outside.
+func remapped(users string) bool {
+	for line := range strings.Lines(users) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "0" {
+			return fields[1] != "0"
+		}
+	}
+	return false
 }
 
 // Sweep removes every canary there is, of this run and of one that was killed.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,14 @@ const workVariable = "TRACE_TEST_WORK"
 func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(os.Getenv(workVariable)); err == nil {
 		os.Exit(work(n))
+	}
+	if file := os.Getenv(namesVariable); file != "" {
+		runtime.LockOSThread()
+		if err := manyNames(file); err != nil {
+			os.Stderr.WriteString(err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

@@ -66,7 +66,12 @@ func (r *Recorder) Counts() (Counts, error) {
 	if err != nil {
 		return out, err
 	}
+	slots, err := r.slotted()
+	if err != nil {
+		return out, err
+	}
 	err = each(r.maps[checksMap], func(key, value []byte) {
+		slots[string(key)].addTo(value)
 		c := decodeCheck(key)
 		c.Group, c.Seen, c.Wanted = groups[c.Group.ID].or(c.Group), seen(value, booted), binary.NativeEndian.Uint64(value[24:])
 		out.Checks = append(out.Checks, c)

@@ -23,6 +23,7 @@ type emitter struct {
 	counts int    // file descriptors of the maps
 	names  int
 	lost   int
+	slots  int // 0 for a program without
 }
 
 func (e *emitter) add(ins ...asm.Instruction) {
@@ -155,6 +156,9 @@ func (e *emitter) count() {
 		asm.LoadMem(asm.R0, asm.RFP, e.mask(), asm.DWord), asm.LoadMem(asm.R1, asm.R8, 24, asm.DWord),
 		asm.Or.Reg(asm.R1, asm.R0), asm.StoreMem(asm.R8, 24, asm.R1, asm.DWord),
 	)
+	if e.slots != 0 {
+		e.claim()
+	}
 	e.here("exit")
 	e.add(asm.Mov.Imm(asm.R0, 0), asm.Return())
 }

@@ -14,6 +14,7 @@ type layout struct {
 	id, name, parent                int16 // kernfs_node
 	cred, realCred                  int16 // task_struct
 	uid, euid, permitted, effective int16 // cred
+	comm                            int16 // task_struct
 	filename, secureexec            int16 // linux_binprm
 	secureBit                       uint8 // of the byte at secureexec
 	number, second                  int16 // pt_regs: the system call, its second argument
@@ -37,6 +38,7 @@ func readLayout(spec *btf.Spec) (*layout, error) {
 	l.cred, l.realCred = f.at("task_struct", "cred"), f.at("task_struct", "real_cred")
 	l.uid, l.euid = f.at("cred", "uid"), f.at("cred", "euid")
 	l.permitted, l.effective = f.at("cred", "cap_permitted"), f.at("cred", "cap_effective")
+	l.comm = f.at("task_struct", "comm")
 	l.filename = f.at("linux_binprm", "filename")
 	l.secureexec, l.secureBit = f.bit("linux_binprm", "secureexec")
 	l.number, l.second = f.at("pt_regs", registers.number), f.at("pt_regs", registers.second)

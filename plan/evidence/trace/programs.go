@@ -34,6 +34,7 @@ const (
 	setpcap    = 8
 	checkKey   = 40
 	execKey    = 152
+	commSize   = 16
 	pathSize   = 128
 	license    = "Dual MIT/GPL" // the kernel's helpers are for programs under the GPL only
 	raw        = ebpf.AttachTraceRawTp
@@ -74,15 +75,18 @@ func hooks(l *layout) []hook {
 }
 
 // checks is the program that counts capability checks. Its key: control group 8, system call 4, effective uid 4,
-// capability 1, denied 1, options 1, borrowed 1, nothing 4, name of the process 16.
+// capability 1, denied 1, options 1, borrowed 1, nothing 4, name of the process 16. It is written in whole words, as it
+// is read again: a processor waits when it reads a word that was written in pieces just before.
 func (e *emitter) checks(p places) asm.Instructions {
 	e.key = checkKey
 	e.begin()
-	e.add(asm.LoadMem(asm.R9, asm.R6, p.cred, asm.DWord))
-	e.rights()
+	e.add(asm.LoadMem(asm.R0, asm.R6, p.capability, asm.DWord), asm.And.Imm(asm.R0, 0xff))
 	if p.options != none {
-		e.add(asm.LoadMem(asm.R0, asm.R6, p.options, asm.DWord), asm.StoreMem(asm.RFP, e.field(options), asm.R0, asm.Byte))
+		e.add(asm.LoadMem(asm.R1, asm.R6, p.options, asm.DWord), asm.And.Imm(asm.R1, 0xff))
+		e.add(asm.LSh.Imm(asm.R1, 8*(options-capability)), asm.Or.Reg(asm.R0, asm.R1))
 	}
+	e.add(asm.StoreMem(asm.RFP, e.field(capability), asm.R0, asm.DWord), asm.LoadMem(asm.R9, asm.R6, p.cred, asm.DWord))
+	e.rights()
 	if p.result != none {
 		e.add(asm.LoadMem(asm.R0, asm.R6, p.result, asm.DWord), asm.JEq.Imm32(asm.R0, 0, "granted"))
 	} else { // the function has not decided yet
@@ -92,11 +96,16 @@ func (e *emitter) checks(p places) asm.Instructions {
 	}
 	e.flag(denied)
 	e.here("granted")
-	e.add(asm.LoadMem(asm.R9, asm.R6, p.capability, asm.DWord), asm.StoreMem(asm.RFP, e.field(capability), asm.R9, asm.Byte))
+	e.add(asm.LoadMem(asm.R9, asm.R6, p.capability, asm.DWord))
 	e.process()
 	e.add(asm.JNE.Imm32(asm.R9, setpcap, "known"), asm.JNE.Imm32(asm.R0, capsetCall, "known"))
 	e.wanted()
+	e.add(asm.Mov.Imm(asm.R6, 0), asm.Ja.Label("count")) // no slot has what capset is asked for
 	e.here("known")
+	if e.slots != 0 {
+		e.slot()
+	}
+	e.here("count")
 	e.count()
 	return e.ins
 }
@@ -113,13 +122,13 @@ func (e *emitter) capset(d *demand) asm.Instructions {
 	e.read(asm.R9, asm.R9, 0, asm.DWord)
 	e.direct = direct
 	e.add(asm.Or.Reg(asm.R8, asm.R9), asm.StoreMem(asm.RFP, e.mask(), asm.R8, asm.DWord))
+	e.add(asm.Mov.Imm(asm.R0, setpcap), asm.StoreMem(asm.RFP, e.field(capability), asm.R0, asm.DWord))
 	e.read(asm.R9, asm.R7, e.layout.cred, asm.DWord)
 	e.rights()
 	e.read(asm.R0, asm.R9, e.layout.effective, asm.DWord)
 	e.add(asm.And.Imm(asm.R0, 1<<setpcap), asm.JNE.Imm(asm.R0, 0, "granted"))
 	e.flag(denied)
 	e.here("granted")
-	e.add(asm.Mov.Imm(asm.R0, setpcap), asm.StoreMem(asm.RFP, e.field(capability), asm.R0, asm.Byte))
 	e.process()
 	e.follow(asm.R8, asm.R7, e.layout.cgroups, e.layout.subsys, e.layout.cgroup, e.layout.node)
 	e.count()
@@ -131,8 +140,12 @@ const call, euid, capability, denied, options, borrowed, comm = 8, 12, 16, 17, 1
 
 func (e *emitter) field(offset int16) int16 { return -e.key + offset }
 
+// flag sets one of the bytes beside the capability, which is there already.
 func (e *emitter) flag(at int16) {
-	e.add(asm.Mov.Imm(asm.R0, 1), asm.StoreMem(asm.RFP, e.field(at), asm.R0, asm.Byte))
+	e.add(
+		asm.LoadMem(asm.R0, asm.RFP, e.field(capability), asm.DWord), asm.Or.Imm(asm.R0, 1<<(8*(at-capability))),
+		asm.StoreMem(asm.RFP, e.field(capability), asm.R0, asm.DWord),
+	)
 }
 
 // rights writes down whose rights R9 are, and whether they are those of the task itself.
@@ -147,11 +160,27 @@ func (e *emitter) rights() {
 
 // process writes down the name of the process and its system call. After it R6 are its registers and R0 is the call.
 func (e *emitter) process() {
-	e.address(asm.R1, e.field(comm))
-	e.add(asm.Mov.Imm(asm.R2, 16), asm.FnGetCurrentComm.Call())
+	e.comm()
 	e.add(asm.Mov.Reg(asm.R1, asm.R7), asm.FnTaskPtRegs.Call(), asm.Mov.Reg(asm.R6, asm.R0))
 	e.read(asm.R0, asm.R6, e.layout.number, asm.DWord)
-	e.add(asm.StoreMem(asm.RFP, e.field(call), asm.R0, asm.Word))
+	e.add(
+		asm.LoadMem(asm.R1, asm.RFP, e.field(euid), asm.Word), asm.LSh.Imm(asm.R1, 32),
+		asm.Mov.Reg32(asm.R2, asm.R0), asm.Or.Reg(asm.R1, asm.R2), asm.StoreMem(asm.RFP, e.field(call), asm.R1, asm.DWord),
+	)
+}
+
+// comm writes down the name of the process. Kernels that have the tracepoint leave nothing of an older name behind the
+// end of a new one, so that it can be read as it is.
+func (e *emitter) comm() {
+	if !e.direct || !e.layout.hasTracepoint {
+		e.address(asm.R1, e.field(comm))
+		e.add(asm.Mov.Imm(asm.R2, commSize), asm.FnGetCurrentComm.Call())
+		return
+	}
+	for at := int16(0); at < commSize; at += 8 {
+		e.read(asm.R0, asm.R7, e.layout.comm+at, asm.DWord)
+		e.add(asm.StoreMem(asm.RFP, e.field(comm+at), asm.R0, asm.DWord))
+	}
 }
 
 // wanted reads which capabilities a process asks capset for: the kernel only compares them with what it has. R6

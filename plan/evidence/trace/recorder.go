@@ -92,6 +92,7 @@ const (
 	execsMap  = "execs"
 	namesMap  = "names"
 	lostMap   = "lost"
+	slotsMap  = "slots"
 )
 
 func (r *Recorder) makeMaps() error {
@@ -100,6 +101,7 @@ func (r *Recorder) makeMaps() error {
 		{Name: execsMap, Type: ebpf.Hash, KeySize: execKey, ValueSize: valueSize, MaxEntries: entriesMax / 4},
 		{Name: namesMap, Type: ebpf.Hash, KeySize: 8, ValueSize: namesSize, MaxEntries: entriesMax / 4},
 		{Name: lostMap, Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1},
+		{Name: slotsMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: ways * slotSize, MaxEntries: 1 << setsBits},
 	} {
 		m, err := ebpf.NewMap(&spec)
 		if err != nil {
@@ -126,8 +128,11 @@ func (r *Recorder) attachChecks(l *layout, host uint32, only string) error {
 			reasons = append(reasons, fmt.Errorf("%s: the kernel has no such tracepoint", h.name))
 			continue
 		}
-		ins := r.emitter(l, host, h.direct, checksMap).checks(h.places)
-		if err := r.attach(h.spec(ins), h.attach); err != nil {
+		e := r.emitter(l, host, h.direct, checksMap)
+		if h.direct { // a probe's cost is elsewhere
+			e.slots = r.maps[slotsMap].FD()
+		}
+		if err := r.attach(h.spec(e.checks(h.places)), h.attach); err != nil {
 			reasons = append(reasons, fmt.Errorf("%s: %w", h.name, err))
 			continue
 		}

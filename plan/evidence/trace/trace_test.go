@@ -106,6 +106,10 @@ func TestPrograms(t *testing.T) {
 	for _, h := range hooks(l) {
 		e := &emitter{layout: l, direct: h.direct, counts: 3, names: 4, lost: 5}
 		together(t, h.name, e, e.checks(h.places))
+		if h.direct {
+			e := &emitter{layout: l, direct: true, counts: 3, names: 4, lost: 5, slots: 6}
+			together(t, h.name+", with slots", e, e.checks(h.places))
+		}
 		if h.demand != nil {
 			e := &emitter{layout: l, direct: h.direct, counts: 3, names: 4, lost: 5}
 			together(t, h.name+", capset", e, e.capset(h.demand))

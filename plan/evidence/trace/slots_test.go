@@ -96,7 +96,7 @@ func named(t *testing.T, r *Recorder) map[string]Seen {
 // More kinds of checks than a processor has slots for, by several processes in turn, are counted exactly; read meanwhile,
 // no count is more than that, and none goes back.
 func TestCountsExactly(t *testing.T) {
-	r, err := Start()
+	r, err := start(os.Getenv(hookVariable))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,9 @@ func occupied(h *inventory.Host, c *inventory.Container) []hostPlace {
 	for _, l := range h.Reachable.Listeners {
 		addr, err := netip.ParseAddr(l.Address)
 		p := hostPlace{protocol: strings.TrimSuffix(l.Protocol, "6"), addr: addr.Unmap(), port: l.Port, who: "something that waits there"}
-		its := slices.ContainsFunc(own, func(q hostPlace) bool { return q.protocol == p.protocol && q.addr == p.addr && q.port == p.port })
+		its := slices.ContainsFunc(own, func(q hostPlace) bool { // of old engines one socket waits on all addresses of both kinds
+			return q.protocol == p.protocol && q.port == p.port && (q.addr == p.addr || q.addr.IsUnspecified() && p.addr.IsUnspecified())
+		})
 		if err == nil && !its {
 			out = append(out, p)
 		}

@@ -60,6 +60,12 @@ func (p hostPlace) meets(q hostPlace) bool {
 	return p.protocol == q.protocol && p.at.Port() == q.at.Port() && (a == b || a.IsUnspecified() || b.IsUnspecified())
 }
 
+// like reports whether one is the other as the kernel may show it: of old engines one socket waits on all addresses of
+// both kinds.
+func (p hostPlace) like(q hostPlace) bool {
+	return p == q || p.meets(q) && p.at.Addr().IsUnspecified() && q.at.Addr().IsUnspecified()
+}
+
 // placeOf is where a port is published; false: no port is chosen, or one of several.
 func placeOf(inside string, b plan.PortBinding) (hostPlace, bool) {
 	_, protocol, _ := strings.Cut(inside, "/")
@@ -159,7 +165,7 @@ func (r *Recreator) occupied(ctx context.Context, a *api, c *state) ([]hostPlace
 			return nil, refused("which ports of the host are free could not be read: %w", err)
 		}
 		for _, at := range listeners {
-			if p := (hostPlace{protocol, at}); !slices.Contains(own, p) {
+			if p := (hostPlace{protocol, at}); !slices.ContainsFunc(own, p.like) {
 				out = append(out, p)
 			}
 		}

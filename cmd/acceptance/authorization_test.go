@@ -53,10 +53,16 @@ func TestAuthorizationPluginThereAndBack(t *testing.T) {
 		t.Error("a plan after the apply still changes something")
 	}
 
-	g.Say(gate.Deny)
-	o.run(0, "rollback", "-y")
-	if got := o.host.Docker(t, "info", "-f", "{{.Plugins.Authorization}}"); got != "[]" {
-		t.Errorf("after the rollback the engine asks %s", got)
+	for name, verdict := range map[string]gate.Verdict{"denied": gate.Deny, "hung": gate.Hang} {
+		g.Say(gate.Allow)
+		if o.host.Docker(t, "info", "-f", "{{.Plugins.Authorization}}") == "[]" {
+			o.run(0, "apply", "gate.plan", "-y")
+		}
+		g.Say(verdict)
+		o.run(0, "rollback", "-y")
+		if got := o.host.Docker(t, "info", "-f", "{{.Plugins.Authorization}}"); got != "[]" {
+			t.Errorf("%s: after the rollback the engine asks %s", name, got)
+		}
+		o.script("check", before, o.record(name))
 	}
-	o.script("check", before, o.record("after"))
 }

@@ -23,6 +23,8 @@ const (
 	serviceFile = "engine.json"
 	pingWait    = 10 * time.Second
 	startWait   = time.Minute
+	// deafWait is how long an engine that runs may let a question wait, beyond pingWait.
+	deafWait = 20 * time.Second
 )
 
 func saveService(state string, s host.Service) error {
@@ -76,7 +78,7 @@ func (a *app) raise(ctx context.Context, c *cli.Context, e *engine) error {
 
 // deaf says why an engine that runs does nothing for this tool. What is wrong otherwise, whoever asks next says.
 func deaf(ctx context.Context, e *engine) error {
-	ctx, cancel := context.WithTimeout(ctx, startWait)
+	ctx, cancel := context.WithTimeout(ctx, deafWait)
 	defer cancel()
 	_, err := e.ContainerList(ctx, container.ListOptions{Limit: 1})
 	switch {

@@ -131,3 +131,11 @@ func TestRemapThatFails(t *testing.T) {
 		same(t)
 	})
 }
+
+// Engines from 23.0 try to make the user while they check a file that remaps users, which says nothing of the file.
+func TestTheUserIsNotMadeByACheck(t *testing.T) {
+	const said = `Error during "dockremap" user creation: error adding user "dockremap": failed to add user with error: exit status 54; output: "fatal: Only root may add a user or group to the system.\n"`
+	if !needsRoot(said) || safeAsRoot([]byte(`{"userns-remap": "default"}`), nil) {
+		t.Error("the check would be believed, or made as root, which makes the user")
+	}
+}

@@ -106,7 +106,8 @@ func validateByStarting(ctx context.Context, exe string, flags []string, doc []b
 
 // needsRoot recognises an answer that says more about the unprivileged user than about the file.
 func needsRoot(text string) bool {
-	return strings.Contains(text, "permission denied") || strings.Contains(text, "operation not permitted")
+	return strings.Contains(text, "permission denied") || strings.Contains(text, "operation not permitted") ||
+		strings.Contains(text, `"`+remapUser+`" user creation`) // which engines from 23.0 try while they check the file
 }
 
 // safeAsRoot: as root, --validate creates the user dockremap where user namespaces are asked for.

@@ -75,15 +75,16 @@ func (o *operator) confined(name string) string {
 	return o.sh("cat /proc/" + o.inspect(name, "{{.State.Pid}}") + "/attr/current")
 }
 
-// The engine's AppArmor profile is enforced in the recreated container as it was in the old one.
+// The engine's AppArmor profile is enforced in the recreated container as it was in the old one, and in one that was
+// started without it.
 func TestAppArmor(t *testing.T) {
-	r := row.Row{ID: "apparmor", Case: "recreate under AppArmor", Apply: "docker-default (enforce), as before", Rollback: "docker-default (enforce), equal"}
+	r := row.Row{ID: "apparmor", Case: "recreate under AppArmor", Apply: "docker-default (enforce), as before; so is one that had been started without", Rollback: "each as before, equal"}
 	on(t, r, func(o *operator) {
-		const enforced = "docker-default (enforce)"
+		const enforced, without = "docker-default (enforce)", "unconfined"
 		o.start("web", "--restart always")
 		o.start("open", "--security-opt apparmor=unconfined")
-		if got := o.confined("web"); got != enforced {
-			o.Fatalf("before: %s", got)
+		if web, open := o.confined("web"), o.confined("open"); web != enforced || open != without {
+			o.Fatalf("before: %s, and the one without: %s", web, open)
 		}
 		o.capture("before")
 		id := o.inspect("web", "{{.Id}}")
@@ -92,7 +93,7 @@ func TestAppArmor(t *testing.T) {
 		if o.inspect("web", "{{.Id}}") == id {
 			o.Error("the container was not recreated")
 		}
-		if web, open := o.confined("web"), o.confined("open"); web != enforced || open != "unconfined" {
+		if web, open := o.confined("web"), o.confined("open"); web != enforced || open != enforced {
 			o.Errorf("after: %s, and the one without: %s", web, open)
 		}
 		o.contains(o.sh("grep NoNewPrivs /proc/"+o.inspect("web", "{{.State.Pid}}")+"/status"), "1")
@@ -101,8 +102,8 @@ func TestAppArmor(t *testing.T) {
 			o.Errorf("reading /proc/kcore: status %d, %v", code, err)
 		}
 		o.harden(0, "rollback --yes")
-		if got := o.confined("web"); got != enforced {
-			o.Errorf("after rollback: %s", got)
+		if web, open := o.confined("web"), o.confined("open"); web != enforced || open != without {
+			o.Errorf("after rollback: %s, and the one without: %s", web, open)
 		}
 		o.equal("before")
 	})

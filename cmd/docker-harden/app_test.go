@@ -129,7 +129,7 @@ func TestUsageErrors(t *testing.T) {
 		{"exception add daemon icx --owner o --reason r", `unknown control "icx"; did you mean "icc"`},
 		{"exception add daemon 5.10 --owner o --reason r", "docker/host-network or docker/memory-limit or docker/swap-limit: write the id"},
 		{"exception add container/[ host-pid --owner o --reason r", "syntax error in pattern"},
-		{"exception add image/x host-pid --owner o --reason r", "must be daemon, host, host/PATH or container/NAME"},
+		{"exception add image/x host-pid --owner o --reason r", "must be daemon, swarm, host, host/PATH or container/NAME"},
 		{"exception add daemon host-pid --owner o --reason r", "its targets are container/NAME"},
 		{"exception add container/x icc --owner o --reason r", "its targets are daemon or host"},
 		{"exception add daemon icc --owner o --reason r --expires soon", "it can be a date"},

@@ -147,7 +147,7 @@ func TestAddRefuses(t *testing.T) {
 		{"no owner", head, with(func(e *Exception) { e.Owner = "" }), "the owner is empty"},
 		{"two lines", head, with(func(e *Exception) { e.Reason = "a\nb" }), "the reason must be one line"},
 		{"no text", head, with(func(e *Exception) { e.Owner = "\xff" }), "the owner is not UTF-8"},
-		{"kind", head, with(func(e *Exception) { e.Target = "image/x" }), `target "image/x" must be daemon, host`},
+		{"kind", head, with(func(e *Exception) { e.Target = "image/x" }), `target "image/x" must be daemon, swarm, host`},
 		{"glob", head, with(func(e *Exception) { e.Target = "container/[" }), "syntax error in pattern"},
 		{"glob of the host", head, with(func(e *Exception) { e.Target = "host/etc/*" }), "would match nothing"},
 		{"slash in a name", head, with(func(e *Exception) { e.Target = "container//web" }), "a container name has no slash"},

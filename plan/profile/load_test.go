@@ -172,7 +172,7 @@ func TestLoadRefuses(t *testing.T) {
 		"containers mapping":    {header(on + "containers: {a: b}\n"), "t.yaml:4:13: containers must be a list (- …), this is a mapping"},
 		"exception reason":      {except("target: daemon, owner: b"), `t.yaml:5:3: "reason" is missing`},
 		"exception owner":       {except("target: daemon, reason: a, owner: ' '"), `t.yaml:5:59: "owner" is empty`},
-		"exception target":      {except("target: web, reason: a, owner: b"), `t.yaml:5:33: target "web" must be daemon, host, host/PATH or container/NAME (globs allowed)`},
+		"exception target":      {except("target: web, reason: a, owner: b"), `t.yaml:5:33: target "web" must be daemon, swarm, host, host/PATH or container/NAME (globs allowed)`},
 		"exception glob":        {except("target: 'container/[', reason: a, owner: b"), `t.yaml:5:33: cannot read target "container/[": syntax error in pattern`},
 		"exception date":        {except("target: daemon, reason: a, owner: b, expires: 2026-02-30"), `t.yaml:5:71: expires "2026-02-30" must be a date, YYYY-MM-DD`},
 		"exception control":     {header(on + "exceptions:\n- {control: nope, target: daemon, reason: a, owner: b}\n"), `t.yaml:5:13: unknown control "nope": it can be docker/capabilities, docker/icc, docker/log-level, docker/memory-limit, docker/pids-limit, one/same, two/same`},

@@ -131,7 +131,7 @@ func TestUsageErrors(t *testing.T) {
 		{"exception add container/[ host-pid --owner o --reason r", "syntax error in pattern"},
 		{"exception add image/x host-pid --owner o --reason r", "must be daemon, swarm, host, host/PATH or container/NAME"},
 		{"exception add daemon host-pid --owner o --reason r", "its targets are container/NAME"},
-		{"exception add container/x icc --owner o --reason r", "its targets are daemon or host"},
+		{"exception add container/x icc --owner o --reason r", "its targets are daemon, swarm or host"},
 		{"exception add daemon icc --owner o --reason r --expires soon", "it can be a date"},
 		{"exception add daemon icc --owner o --reason r --expires 2020-02-02", "must be a later day"},
 		{"exception remove daemon", "which target and which control"},

@@ -72,7 +72,7 @@ func (a *app) exceptionAdd(c *cli.Context) error {
 		return usagef("%v", err)
 	}
 	if container := strings.HasPrefix(target, "container/"); container != (rule.Container != nil) {
-		kind := "daemon or host"
+		kind := "daemon, swarm or host"
 		if rule.Container != nil {
 			kind = "container/NAME"
 		}

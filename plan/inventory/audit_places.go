@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"os"
 	"path"
 	"slices"
@@ -58,7 +59,7 @@ func (r hostRoot) auditPlaces(h *Host) []AuditPlace {
 		}
 	}
 	slices.SortFunc(f.found, func(a, b AuditPlace) int {
-		return compare(strings.Compare(string(a.Part), string(b.Part)), strings.Compare(a.Path, b.Path))
+		return cmp.Or(strings.Compare(string(a.Part), string(b.Part)), strings.Compare(a.Path, b.Path))
 	})
 	return f.found
 }

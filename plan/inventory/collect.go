@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -312,7 +313,7 @@ func (c *collector) finish() {
 		c.host.Containers = append(c.host.Containers, o.container)
 	}
 	slices.SortFunc(c.host.Containers, func(a, b Container) int {
-		return compare(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	c.bindSources()
 	c.composeFiles()
@@ -327,15 +328,6 @@ func (c *collector) finish() {
 	}
 	slices.SortStableFunc(c.host.Problems, func(a, b plan.Problem) int { return strings.Compare(a.Subject, b.Subject) })
 	c.host.Identity = identity(c.root, c.host.Engine, c.answers.info, c.endpoint)
-}
-
-func compare(results ...int) int {
-	for _, r := range results {
-		if r != 0 {
-			return r
-		}
-	}
-	return 0
 }
 
 func (c *collector) problem(subject, reason string, fatal bool) {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -51,7 +52,7 @@ func readNetworks(ctx context.Context, reader Reader) (list []HostNetwork, bridg
 		list = append(list, NetworkOf(&all[i]))
 	}
 	slices.SortFunc(list, func(a, b HostNetwork) int {
-		return compare(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	return list, bridge, nil
 }

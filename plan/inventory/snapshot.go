@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func (h *Host) restore() error {
 		}
 	}
 	slices.SortFunc(h.Containers, func(a, b Container) int {
-		return compare(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	if h.Images == nil {
 		h.Images = map[string]Image{}

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,12 +76,13 @@ func TestUsernsRemapThereAndBack(t *testing.T) {
 	}
 }
 
-// firsts are the names and ids of a list of images, without how old they are.
+// firsts are the names and ids of a list of images, without how old they are, by which the engine sorts them.
 func firsts(list string) []string {
 	var out []string
 	for line := range strings.Lines(list) {
 		fields := strings.Fields(line)
 		out = append(out, strings.Join(fields[:3], " "))
 	}
+	slices.Sort(out)
 	return out
 }

@@ -148,10 +148,10 @@ func (t Timer) detach(ctx context.Context, a Alarm, program string) (Alarm, erro
 	if err := cmd.Start(); err != nil {
 		return a, err
 	}
+	a.PID = cmd.Process.Pid
+	p, err := statOf("", a.PID) // before it is waited for, as one that ended is there until then
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	a.PID = cmd.Process.Pid
-	p, err := statOf("", a.PID)
 	if err != nil {
 		return a, err
 	}

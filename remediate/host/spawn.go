@@ -76,10 +76,10 @@ func (b *bare) spawn(ctx context.Context) error {
 		return err
 	}
 	crash.Point("engine started, not waited for")
+	b.service.PID = cmd.Process.Pid
+	p, err := statOf("", b.service.PID) // before it is waited for, as one that ended is there until then
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // a zombie would keep the next engine from starting
-	b.service.PID = cmd.Process.Pid
-	p, err := statOf("", b.service.PID)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,9 @@ const unsaidWord = "…"
 // suggestedCheck is the piece of profile that names a check: of a web server where its port looks like one.
 func suggestedCheck(c *inventory.Container) string {
 	test := unsaidWord
+	exposed := gjson.GetBytes(c.Raw, "Config.ExposedPorts")
 	for _, port := range []string{"80", "8080", "8000", "3000"} {
-		if _, exposed := (&bridger{c: c}).said().Config.ExposedPorts[port+"/tcp"]; exposed {
+		if exposed.Get(port + "/tcp").Exists() {
 			test = fmt.Sprintf("wget -q -O /dev/null http://127.0.0.1:%s/ || exit 1", port)
 			break
 		}

@@ -3,6 +3,7 @@ package docker
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"docker-harden/plan"
 	"docker-harden/plan/control"
@@ -11,7 +12,31 @@ import (
 	"docker-harden/plan/secret"
 )
 
+// imageFinds remembers what was found in the images of one host: many containers may run one image.
+type imageFinds struct {
+	detector *secret.Detector
+	mu       sync.Mutex // containers are judged several at once
+	host     *inventory.Host
+	byID     map[string][]secret.Find
+}
+
+// of looks into an image; id is the one by which the host has it.
+func (m *imageFinds) of(h *inventory.Host, id string, i *inventory.Image) []secret.Find {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.host != h {
+		m.host, m.byID = h, map[string][]secret.Find{}
+	}
+	finds, known := m.byID[id]
+	if !known {
+		finds = h.ImageCredentials(i, m.detector)
+		m.byID[id] = finds
+	}
+	return finds
+}
+
 func secretsInImages(d *secret.Detector) control.Control {
+	seen := &imageFinds{detector: d}
 	return control.Control{
 		ID:    "docker/secrets-in-images",
 		Title: "Images hold no secrets",
@@ -30,7 +55,7 @@ func secretsInImages(d *secret.Detector) control.Control {
 			if unread != nil {
 				return *unread
 			}
-			finds := h.ImageCredentials(&image, d)
+			finds := seen.of(h, c.Inspect.Image, &image)
 			switch {
 			case finds == nil:
 				return maskedBefore()

@@ -11,6 +11,7 @@ const (
 	KindFile     Kind = "file"     // owner and mode of a host file; nothing restarts
 	KindSocket   Kind = "socket"   // owner and mode of the engine's socket, also of the next one: a drop-in of its unit
 	KindAudit    Kind = "audit"    // rules of the kernel's audit and the file with them; nothing restarts
+	KindGroup    Kind = "group"    // who is in a group of the host; nothing restarts
 	KindUpdate   Kind = "update"   // POST /containers/{id}/update; nothing restarts
 	KindSwarm    Kind = "swarm"    // settings of the whole swarm, through one of its managers; nothing restarts
 	KindNetwork  Kind = "network"  // a container leaves one network for another one; it is not restarted, its connections end
@@ -24,7 +25,7 @@ func (k Kind) cost() int {
 	switch k {
 	case KindFile:
 		return 0
-	case KindSocket, KindAudit:
+	case KindSocket, KindAudit, KindGroup:
 		return 1
 	case KindUpdate, KindSwarm:
 		return 2
@@ -49,6 +50,8 @@ func (k Kind) Symbol() string {
 		return "S"
 	case KindAudit:
 		return "A"
+	case KindGroup:
+		return "G"
 	case KindUpdate:
 		return "~"
 	case KindSwarm:

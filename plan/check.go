@@ -15,7 +15,7 @@ var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 var kindsOf = map[ResourceKind][]Kind{
 	ResourceDaemon:    {KindReload, KindRestart},
 	ResourceContainer: {KindUpdate, KindNetwork, KindRecreate},
-	ResourceFile:      {KindFile, KindSocket, KindAudit},
+	ResourceFile:      {KindFile, KindSocket, KindAudit, KindGroup},
 	ResourceSwarm:     {KindSwarm},
 }
 

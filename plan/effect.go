@@ -5,7 +5,7 @@ import "fmt"
 // effectText says in words what people notice while a step is made.
 func effectText(step *Step) string {
 	switch step.Kind {
-	case KindFile, KindAudit, KindSwarm:
+	case KindFile, KindAudit, KindGroup, KindSwarm:
 		return "no service is touched"
 	case KindSocket:
 		return "no service is touched, systemd reads its units again"

@@ -215,7 +215,7 @@ func (x *run) undoFailed(s plan.Step, start time.Time, cause error) error {
 // lookBefore observes a resource before its undo, where the undo leaves alone what others changed since.
 // Nil is "not known", which excuses nothing.
 func lookBefore(ctx context.Context, s plan.Step, q RollbackRequest) plan.Basis {
-	if q.Basis == nil || q.Force || !slices.Contains([]plan.Kind{plan.KindUpdate, plan.KindNetwork, plan.KindFile, plan.KindSocket, plan.KindAudit, plan.KindSwarm}, s.Kind) {
+	if q.Basis == nil || q.Force || !slices.Contains([]plan.Kind{plan.KindUpdate, plan.KindNetwork, plan.KindFile, plan.KindSocket, plan.KindAudit, plan.KindGroup, plan.KindSwarm}, s.Kind) {
 		return nil
 	}
 	before, ok, err := q.Basis(ctx, s.Resource)

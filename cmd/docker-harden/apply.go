@@ -174,7 +174,7 @@ func planned(p *plan.Plan, h *inventory.Host, prof *profile.Profile) error {
 				return err
 			}
 		}
-		if err := askedOfFile(s, h); err != nil {
+		if err := askedOfFile(s, h, prof); err != nil {
 			return err
 		}
 	}
@@ -183,9 +183,13 @@ func planned(p *plan.Plan, h *inventory.Host, prof *profile.Profile) error {
 
 // askedOfFile refuses changes of files that are none of the engine's, as the host is now, and values that no
 // control would give one.
-func askedOfFile(s plan.Step, h *inventory.Host) error {
+func askedOfFile(s plan.Step, h *inventory.Host, prof *profile.Profile) error {
 	for _, ch := range s.Changes {
-		if s.Resource.Kind == plan.ResourceFile && !controls.ChangesFile(h, s.Resource.Name, ch) {
+		asked := s.Resource.Kind != plan.ResourceFile || controls.ChangesFile(h, s.Resource.Name, ch)
+		if s.Resource == plan.File(inventory.GroupFile) {
+			asked = controls.ChangesGroup(h, prof, ch)
+		}
+		if !asked {
 			return fmt.Errorf("%w: no control asks to change %s of the file %s from %s to %s (any more); plan again",
 				plan.ErrEdited, ch.Path, s.Resource.Name, ch.From, ch.To)
 		}

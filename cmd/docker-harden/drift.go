@@ -146,6 +146,9 @@ func present(h *inventory.Host, r plan.Resource) (plan.Resource, bool) {
 	case plan.ResourceSwarm:
 		return r, h.Engine.Cluster != nil
 	}
+	if r.Name == inventory.GroupFile {
+		return r, h.Group.Exists && h.Group.Problem == ""
+	}
 	f, ok := h.Files[r.Name]
 	if r.Name == inventory.AuditRulesFile { // its rules may stand in other files
 		return r, ok && h.Audit != nil && h.Audit.Problem+h.Audit.FileProblem == ""
@@ -163,6 +166,9 @@ func settingNow(h *inventory.Host, r plan.Resource, path string) json.RawMessage
 	case plan.ResourceFile:
 		if r.Name == inventory.AuditRulesFile {
 			return h.Audit.WhereJSON(path)
+		}
+		if group, ok := plan.MembersOf(path); ok {
+			return membersNow(h.Group, group)
 		}
 		f := h.Files[r.Name]
 		switch path {
@@ -214,6 +220,18 @@ func swarmNow(s *inventory.SwarmCluster, setting string) json.RawMessage {
 		return fmt.Appendf(nil, "%d", s.CertExpiry)
 	}
 	return nil
+}
+
+// membersNow is who is in a group; nil: it is another one that the engine gives its socket to now.
+func membersNow(g inventory.Group, name string) json.RawMessage {
+	if g.Name != name {
+		return nil
+	}
+	names, err := json.Marshal(slices.Concat([]string{}, g.Listed))
+	if err != nil {
+		return nil
+	}
+	return names
 }
 
 // nextSocket is a setting of the unit that makes a socket; nil: nothing is known of it.

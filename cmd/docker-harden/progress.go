@@ -176,6 +176,8 @@ func word(k plan.Kind) string {
 		return "owner and mode set, also of the next one"
 	case plan.KindAudit:
 		return "audit rules loaded"
+	case plan.KindGroup:
+		return "members set"
 	case plan.KindUpdate:
 		return "updated live"
 	case plan.KindSwarm:

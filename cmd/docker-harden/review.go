@@ -107,6 +107,9 @@ func resourcesOf(h *inventory.Host) []plan.Resource {
 	if h.Engine.Cluster != nil {
 		resources = append(resources, plan.Swarm())
 	}
+	if h.Group.Exists {
+		resources = append(resources, plan.File(inventory.GroupFile))
+	}
 	for path := range h.Files {
 		resources = append(resources, plan.File(path))
 	}

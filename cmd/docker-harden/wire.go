@@ -24,6 +24,7 @@ import (
 	"docker-harden/remediate/docker/swarm"
 	"docker-harden/remediate/host"
 	"docker-harden/remediate/host/audit"
+	"docker-harden/remediate/host/membership"
 	"docker-harden/remediate/journal"
 )
 
@@ -169,7 +170,7 @@ func (a *app) assemble(c *cli.Context, e *engine, h *inventory.Host, p progress,
 	updater := &container.Updater{Engine: e.Client, Options: o}
 	return &remediate.Runner{
 		Handlers: map[plan.Kind]remediate.Handler{
-			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindAudit: &audit.Handler{},
+			plan.KindFile: &host.FileMode{}, plan.KindSocket: &host.Socket{}, plan.KindAudit: &audit.Handler{}, plan.KindGroup: &membership.Handler{},
 			plan.KindReload: engineHandler, plan.KindRestart: engineHandler,
 			plan.KindUpdate: updater, plan.KindRecreate: recreator,
 			plan.KindSwarm:   &swarm.Handler{Engine: e.Client},

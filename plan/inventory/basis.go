@@ -33,6 +33,9 @@ func (h *Host) Basis(r plan.Resource) (plan.Basis, bool) {
 		if r.Name == AuditRulesFile {
 			return h.auditBasis()
 		}
+		if r.Name == GroupFile {
+			return h.Group.basis()
+		}
 		file, ok := h.Files[r.Name]
 		return file.basis(), ok
 	case plan.ResourceContainer:

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"docker-harden/plan"
 )
 
 // DataRoot is where the engine keeps images, containers and volumes.
@@ -18,12 +20,26 @@ type DataRoot struct {
 	Problem  string `json:"problem,omitempty"` // why that is not known
 }
 
+// GroupFile is where groups of a host stand: group(5).
+const GroupFile = "/etc/group"
+
 // Group is the group whose members may use the engine's socket.
 type Group struct {
 	Name    string   `json:"name,omitempty"`
+	GID     string   `json:"gid,omitempty"`
 	Exists  bool     `json:"exists,omitempty"`
 	Members []string `json:"members,omitempty"` // sorted; also those whose own group it is
+	Listed  []string `json:"listed,omitempty"`  // those of them in [GroupFile], as they stand there
+	Own     []string `json:"own,omitempty"`     // those of them whose own group it is (passwd(5))
 	Problem string   `json:"problem,omitempty"` // why they are not known
+}
+
+// basis is the group's entry in [GroupFile].
+func (g Group) basis() (plan.Basis, bool) {
+	if !g.Exists || g.Problem != "" {
+		return nil, false
+	}
+	return plan.Basis{"gid": g.GID, plan.MembersPath(g.Name): strings.Join(g.Listed, ",")}, true
 }
 
 // dataRoot looks at the engine's directory. A mount of the directory onto itself, which engines make, is no
@@ -49,29 +65,33 @@ func (r hostRoot) dataRoot(path string) DataRoot {
 // maxPeople bounds what is read of the lists of users and groups.
 const maxPeople = 4 << 20
 
-// group reads who is in a group (group(5), passwd(5)). What directories such as LDAP add is not seen.
+// group reads who is in a group (group(5), passwd(5)), by its name or its number. What directories such as LDAP add
+// is not seen.
 func (r hostRoot) group(name string) Group {
 	g := Group{Name: name}
-	id := ""
-	err := r.lines("/etc/group", func(fields []string) {
-		if len(fields) == 4 && fields[0] == name {
-			g.Exists, id = true, fields[2]
-			g.Members = append(g.Members, strings.FieldsFunc(fields[3], func(c rune) bool { return c == ',' })...)
+	err := r.lines(GroupFile, func(fields []string) {
+		if len(fields) == 4 && (fields[0] == name || fields[2] == name) {
+			g.Name, g.Exists, g.GID = fields[0], true, fields[2]
+			g.Listed = append(g.Listed, ListedIn(fields[3])...)
 		}
 	})
 	if err == nil && g.Exists {
 		err = r.lines("/etc/passwd", func(fields []string) {
-			if len(fields) == 7 && fields[3] == id {
-				g.Members = append(g.Members, fields[0])
+			if len(fields) == 7 && fields[3] == g.GID {
+				g.Own = append(g.Own, fields[0])
 			}
 		})
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		g.Problem = explain(err).Error()
 	}
-	slices.Sort(g.Members)
-	g.Members = slices.Compact(g.Members)
+	g.Members = slices.Compact(slices.Sorted(slices.Values(slices.Concat(g.Listed, g.Own))))
 	return g
+}
+
+// ListedIn are the names in the last field of a group's entry.
+func ListedIn(field string) []string {
+	return strings.FieldsFunc(field, func(c rune) bool { return c == ',' })
 }
 
 func (r hostRoot) lines(path string, do func(fields []string)) error {

@@ -10,8 +10,15 @@ func TestGroup(t *testing.T) {
 		"/etc/group":  "root:x:0:\ndocker:x:998:alice,ci\nother:x:5:bob\ntorn\n",
 		"/etc/passwd": "root:x:0:0::/root:/bin/sh\ncarol:x:1001:998::/home/carol:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
 	})
-	if g := root.group("docker"); !g.Exists || !slices.Equal(g.Members, []string{"alice", "carol", "ci"}) || g.Problem != "" {
+	g := root.group("docker")
+	if !g.Exists || g.GID != "998" || !slices.Equal(g.Members, []string{"alice", "carol", "ci"}) || g.Problem != "" {
 		t.Errorf("%+v", g)
+	}
+	if !slices.Equal(g.Listed, []string{"alice", "ci"}) || !slices.Equal(g.Own, []string{"carol"}) {
+		t.Errorf("%+v", g)
+	}
+	if by := root.group("998"); by.Name != "docker" || !slices.Equal(by.Members, g.Members) {
+		t.Errorf("by its number: %+v", by)
 	}
 	if g := root.group("none"); g.Exists || len(g.Members) > 0 || g.Problem != "" {
 		t.Errorf("%+v", g)

@@ -83,6 +83,8 @@ func (h *Host) bases() map[string]plan.Basis {
 		}
 	}
 	add(plan.Daemon())
+	add(plan.Swarm())
+	add(plan.File(GroupFile))
 	for name := range h.Files {
 		add(plan.File(name))
 	}

@@ -120,6 +120,7 @@ func effects(steps []plan.Step) []string {
 	add(plan.KindFile, "file", "files", "")
 	add(plan.KindSocket, "socket", "sockets", "")
 	add(plan.KindAudit, "set of audit rules", "sets of audit rules", "")
+	add(plan.KindGroup, "group", "groups", "")
 	add(plan.KindSwarm, "change of the swarm", "changes of the swarm", "")
 	add(plan.KindUpdate, "live update", "live updates", "")
 	add(plan.KindNetwork, "network move", "network moves", " (connections end, no restart)")

@@ -80,7 +80,7 @@ func (w *writer) effects() []string {
 	for _, rare := range []struct {
 		kind plan.Kind
 		name string
-	}{{plan.KindNetwork, "network move"}, {plan.KindSocket, "socket"}, {plan.KindAudit, "audit rules"}, {plan.KindSwarm, "swarm"}} {
+	}{{plan.KindNetwork, "network move"}, {plan.KindSocket, "socket"}, {plan.KindAudit, "audit rules"}, {plan.KindGroup, "group"}, {plan.KindSwarm, "swarm"}} {
 		if slices.ContainsFunc(w.plan.Steps, func(s plan.Step) bool { return s.Kind == rare.kind }) {
 			out = append(out, rare.kind.Symbol()+" "+rare.name)
 		}

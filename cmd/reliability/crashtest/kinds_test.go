@@ -30,6 +30,7 @@ func kinds() []kind {
 		{name: "recreate-group", setup: group, plan: []string{"container/web", "container/side"}},
 		moved(), filed(), volumed(),
 		{name: "swarm", setup: manager(lockAnswer), plan: []string{"swarm", "-p", siteProfile}},
+		{name: "group-members", setup: trusting, plan: []string{"host/etc/group", "-p", siteProfile}},
 		{name: "file-mode", setup: open, plan: []string{"host"}},
 		{name: "socket", setup: wide, plan: []string{"host" + engineSocket}, host: []host.Option{host.Systemd()}},
 	}
@@ -98,6 +99,20 @@ func group(t *testing.T, h *host.Host) {
 }
 
 // open leaves daemon.json to everybody.
+// trusting has somebody in the engine's group whom the profile takes out.
+func trusting(t *testing.T, h *host.Host) {
+	answers(t, h, `format: docker-harden/profile/v1
+name: group
+controls:
+  docker/docker-group: {params: {trusted: [daemon], remove: [nobody]}}
+`)
+	for _, user := range []string{"nobody", "daemon"} {
+		if out, err := h.Command(t.Context(), "gpasswd", "-a", user, "docker").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+}
+
 func open(t *testing.T, h *host.Host) {
 	h.WriteDaemonJSON(t, "{\"log-level\": \"info\"}\n")
 	h.Restart(t)

@@ -28,7 +28,7 @@ const kept = ".dh-"
 
 // observe reads a host. Containers whose name has the mark stand under it without the random part.
 func observe(ctx context.Context, h *host.Host, engine *client.Client) (view, error) {
-	v := view{"daemon.json": file(h.Path(host.DaemonJSON))}
+	v := view{"daemon.json": file(h.Path(host.DaemonJSON)), "group": file(h.Path("/etc/group")), "gshadow": file(h.Path("/etc/gshadow"))}
 	info, err := engine.Info(ctx)
 	if err != nil {
 		return nil, err

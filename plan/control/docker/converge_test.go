@@ -118,6 +118,20 @@ func takeDefault(h *inventory.Host, c *inventory.Container) {
 	}
 }
 
+// changeMembers leaves in a group those who are to stay; in the model nobody has it as the own group.
+func changeMembers(t *testing.T, g *inventory.Group, step plan.Step) {
+	t.Helper()
+	for _, c := range step.Changes {
+		if name, ok := plan.MembersOf(c.Path); !ok || name != g.Name {
+			t.Errorf("a change of %s, and the group is %s", c.Path, g.Name)
+		}
+		if err := json.Unmarshal(c.To, &g.Listed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Members = slices.Sorted(slices.Values(g.Listed))
+}
+
 // changeAudit loads rules as the kernel would: a directory is watched with all in it.
 func changeAudit(t *testing.T, h *inventory.Host, step plan.Step) {
 	t.Helper()
@@ -134,8 +148,12 @@ func changeAudit(t *testing.T, h *inventory.Host, step plan.Step) {
 
 func changeFile(t *testing.T, h *inventory.Host, step plan.Step) {
 	t.Helper()
-	if step.Kind == plan.KindAudit {
+	switch step.Kind {
+	case plan.KindAudit:
 		changeAudit(t, h, step)
+		return
+	case plan.KindGroup:
+		changeMembers(t, &h.Group, step)
 		return
 	}
 	file := h.Files[step.Resource.Name]

@@ -30,7 +30,7 @@ var settings = map[plan.ResourceKind][]string{
 		"HostConfig.UTSMode", "Mounts[].Propagation", "Mounts[].RW", "Mounts[].Volume", plan.NetworksPath,
 	},
 	plan.ResourceSwarm: {plan.AutoLockPath, plan.CertExpiryPath, plan.UnlockKeyFilePath},
-	plan.ResourceFile:  {"mode", "owner", "SocketGroup", "SocketMode", "SocketUser"},
+	plan.ResourceFile:  {"mode", "owner", plan.MembersPath(""), "SocketGroup", "SocketMode", "SocketUser"},
 }
 
 // Changes reports whether any control of this package may ask for a change of this setting. A plan that
@@ -52,6 +52,9 @@ func generic(setting string) string {
 	}
 	if _, ok := plan.VolumeOf(setting); ok {
 		return plan.VolumePath("")
+	}
+	if _, ok := plan.MembersOf(setting); ok {
+		return plan.MembersPath("")
 	}
 	if _, which, ok := plan.MountOf(setting); ok {
 		return plan.MountPath("", which)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,4 +99,18 @@ func modeOf(st *unix.Stat_t) fs.FileMode {
 		mode |= fs.ModeSticky
 	}
 	return mode
+}
+
+// Replaceable fails when [WriteFile] would refuse the file as it is now.
+func Replaceable(path string) error {
+	dir, err := openDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	t, err := lookAt(dir, filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	return t.replaceable()
 }

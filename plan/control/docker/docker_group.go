@@ -79,6 +79,9 @@ func takenOut(f plan.Finding, g inventory.Group, users []string) plan.Finding {
 	case len(own) > 0:
 		f.Blocked = fmt.Sprintf("%s is the own group of %s: give them another one first (usermod -g)", plainName(g.Name), list(plainNames(own)))
 		return f
+	case slices.ContainsFunc(users, func(u string) bool { return !slices.Contains(g.Listed, u) }):
+		f.Blocked = "the snapshot does not say where they are listed; make it again"
+		return f
 	case plainName(g.Name) != g.Name || slices.ContainsFunc(g.Listed, func(u string) bool { return plainName(u) != u }):
 		f.Blocked = "a name in the group's entry is none that a user can have: mend /etc/group first"
 		return f

@@ -32,7 +32,7 @@ demo: deps build ## Show plan, apply, verify and rollback on an isolated Docker 
 .PHONY: test
 test: deps ## Run every test; needs root, starts its own isolated Docker hosts
 	$(GO) run ./cmd/testhost images
-	$(GO) test $(FAST) -count=1 -p 3 -timeout 40m $(LONGEST) ./...
+	$(GO) test $(FAST) -count=1 -p 4 -timeout 40m $(LONGEST) ./...
 
 # What takes longest begins first, so that nothing long is alone at the end.
 LONGEST = ./remediate/docker/daemon ./remediate/docker/container ./cmd/docker-harden ./cmd/acceptance ./remediate/docker/container/casetest ./remediate/docker/daemon/casetest \

@@ -18,9 +18,9 @@ func dockerGroup() control.Control {
 		ID:    dockerGroupID,
 		Title: "Only trusted users may use the engine's socket",
 		Why:   "Elevation of privilege: a member of the socket's group starts a privileged container and is root on the host, without a password.",
-		Risk:  "People and pipelines that are taken out of the group cannot use the engine any more.",
+		Risk:  "People and pipelines that are taken out of the group cannot use the engine any more. A session that is open keeps the group until it ends.",
 		Fix: "With remove, these users are taken out of the group in /etc/group and /etc/gshadow; nothing else of the files is touched. " +
-			"Undone by putting the same list back. A session that is open keeps the group until it ends; who has it as the own group (passwd) gets another one by hand.",
+			"Who has it as the own group (passwd) has to be given another one by hand. Undone by putting the same list back.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "1.2.2", "cis-docker-1.6.0": "1.1.2", "cis-docker-1.8.0": "1.1.2", "stride": "E",
 		},

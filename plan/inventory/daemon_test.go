@@ -175,10 +175,16 @@ func TestFindEngine(t *testing.T) {
 	maps.Copy(helped, map[string]string{"/proc/70/cmdline": "/usr/bin/dockerd\x00"})
 	for pid, args := range map[int]string{81: "set-ipv6\x00/var/run/docker/netns/1\x00", 82: "/usr/bin/dockerd\x00--validate\x00"} {
 		maps.Copy(helped, map[string]string{
-			fmt.Sprintf("/proc/%d/stat", pid): stat(pid, "exe", 70), fmt.Sprintf("/proc/%d/exe", pid): "-> /usr/bin/dockerd",
+			fmt.Sprintf("/proc/%d/stat", pid): stat(pid, "exe", 1), fmt.Sprintf("/proc/%d/exe", pid): "-> /usr/bin/dockerd",
 			fmt.Sprintf("/proc/%d/cmdline", pid): args,
 		})
 	}
+	forked := engine(75, "111") // and what it starts has not become another program yet
+	maps.Copy(forked, engine(74, "111"))
+	maps.Copy(forked, map[string]string{"/proc/74/stat": stat(74, "dockerd", 75)})
+	unbound := engine(70, "1")
+	maps.Copy(unbound, engine(69, "1"))
+	maps.Copy(unbound, map[string]string{"/proc/69/stat": stat(69, "dockerd", 70)})
 	rootless := map[string]string{"/proc/90/stat": stat(90, "dockerd-rootles", 1), "/proc/90/exe": "-> /usr/bin/dockerd-rootless.sh"}
 	for _, tc := range []struct {
 		name  string
@@ -190,6 +196,8 @@ func TestFindEngine(t *testing.T) {
 		{"one that hides its descriptors", engine(70, "9"), 70, ""},
 		{"two that hide theirs", none, 0, "2 dockerd processes run and none could be tied"},
 		{"one, and helpers that have its binary", helped, 70, ""},
+		{"one that starts a program", forked, 75, ""},
+		{"one that starts a program, behind another's socket", unbound, 70, ""},
 		{"only a helper", rootless, 0, "no dockerd process is in sight"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -63,6 +63,7 @@ func (r hostRoot) findEngineOf(socket string, table []process, peer int) (proces
 		}
 		engines = append(engines, p)
 	}
+	engines = grown(engines)
 	inside := strings.TrimPrefix(socket, strings.TrimSuffix(string(r), "/"))
 	for _, p := range engines {
 		if r.holdsSocket(p.pid, inside) {
@@ -82,6 +83,14 @@ func (r hostRoot) findEngineOf(socket string, table []process, peer int) (proces
 	default:
 		return process{}, fmt.Errorf("%d dockerd processes run and none could be tied to the socket %s; run docker-harden as root", len(engines), socket)
 	}
+}
+
+// grown leaves out what an engine has started and is its copy until it runs another program: it has the engine's name,
+// arguments and sockets for that moment.
+func grown(engines []process) []process {
+	return slices.DeleteFunc(slices.Clone(engines), func(p process) bool {
+		return slices.ContainsFunc(engines, func(parent process) bool { return parent.pid == p.parent })
+	})
 }
 
 // passing reports whether the engine's binary runs as something else for a moment: as a helper of the engine, whose

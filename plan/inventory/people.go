@@ -28,10 +28,12 @@ type Group struct {
 	Name    string   `json:"name,omitempty"`
 	GID     string   `json:"gid,omitempty"`
 	Exists  bool     `json:"exists,omitempty"`
-	Members []string `json:"members,omitempty"` // sorted; also those whose own group it is
+	Members []string `json:"members,omitempty"` // sorted; all who have it
 	Listed  []string `json:"listed,omitempty"`  // those of them in [GroupFile], as they stand there
-	Own     []string `json:"own,omitempty"`     // those of them whose own group it is (passwd(5))
-	Problem string   `json:"problem,omitempty"` // why they are not known
+	// Otherwise are those who have it by something else too: as the own group (passwd(5)), or by another group with
+	// its number.
+	Otherwise []string `json:"otherwise,omitempty"`
+	Problem   string   `json:"problem,omitempty"` // why they are not known
 }
 
 // basis is the group's entry in [GroupFile].
@@ -70,7 +72,7 @@ const maxPeople = 4 << 20
 func (r hostRoot) group(name string) Group {
 	g := Group{Name: name}
 	err := r.lines(GroupFile, func(fields []string) {
-		if len(fields) == 4 && (fields[0] == name || fields[2] == name) {
+		if len(fields) == 4 && (fields[0] == name || !g.Exists && fields[2] == name) {
 			g.Name, g.Exists, g.GID = fields[0], true, fields[2]
 			g.Listed = append(g.Listed, ListedIn(fields[3])...)
 		}
@@ -78,14 +80,19 @@ func (r hostRoot) group(name string) Group {
 	if err == nil && g.Exists {
 		err = r.lines("/etc/passwd", func(fields []string) {
 			if len(fields) == 7 && fields[3] == g.GID {
-				g.Own = append(g.Own, fields[0])
+				g.Otherwise = append(g.Otherwise, fields[0])
 			}
 		})
+		err = errors.Join(err, r.lines(GroupFile, func(fields []string) {
+			if len(fields) == 4 && fields[0] != g.Name && fields[2] == g.GID {
+				g.Otherwise = append(g.Otherwise, ListedIn(fields[3])...)
+			}
+		}))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		g.Problem = explain(err).Error()
 	}
-	g.Members = slices.Compact(slices.Sorted(slices.Values(slices.Concat(g.Listed, g.Own))))
+	g.Members = slices.Compact(slices.Sorted(slices.Values(slices.Concat(g.Listed, g.Otherwise))))
 	return g
 }
 

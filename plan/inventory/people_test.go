@@ -7,14 +7,14 @@ import (
 
 func TestGroup(t *testing.T) {
 	root := tree(t, map[string]string{
-		"/etc/group":  "root:x:0:\ndocker:x:998:alice,ci\nother:x:5:bob\ntorn\n",
+		"/etc/group":  "root:x:0:\ndocker:x:998:alice,ci\nother:x:5:bob\nalias:x:998:eve\ntorn\n",
 		"/etc/passwd": "root:x:0:0::/root:/bin/sh\ncarol:x:1001:998::/home/carol:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
 	})
 	g := root.group("docker")
-	if !g.Exists || g.GID != "998" || !slices.Equal(g.Members, []string{"alice", "carol", "ci"}) || g.Problem != "" {
+	if !g.Exists || g.GID != "998" || !slices.Equal(g.Members, []string{"alice", "carol", "ci", "eve"}) || g.Problem != "" {
 		t.Errorf("%+v", g)
 	}
-	if !slices.Equal(g.Listed, []string{"alice", "ci"}) || !slices.Equal(g.Own, []string{"carol"}) {
+	if !slices.Equal(g.Listed, []string{"alice", "ci"}) || !slices.Equal(g.Otherwise, []string{"carol", "eve"}) {
 		t.Errorf("%+v", g)
 	}
 	if by := root.group("998"); by.Name != "docker" || !slices.Equal(by.Members, g.Members) {

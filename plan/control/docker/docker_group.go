@@ -20,7 +20,7 @@ func dockerGroup() control.Control {
 		Why:   "Elevation of privilege: a member of the socket's group starts a privileged container and is root on the host, without a password.",
 		Risk:  "People and pipelines that are taken out of the group cannot use the engine any more. A session that is open keeps the group until it ends.",
 		Fix: "With remove, these users are taken out of the group in /etc/group and /etc/gshadow; nothing else of the files is touched. " +
-			"Who has it as the own group (passwd) has to be given another one by hand. Undone by putting the same list back.",
+			"Who has it as the own group (passwd), or by another group with its number, has to be given another one by hand. Undone by putting the same list back.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "1.2.2", "cis-docker-1.6.0": "1.1.2", "cis-docker-1.8.0": "1.1.2", "stride": "E",
 		},
@@ -74,10 +74,10 @@ func judgeGroup(h *inventory.Host, p profile.Params) plan.Finding {
 
 // takenOut makes the change that takes users out of a group, or says why there is none.
 func takenOut(f plan.Finding, g inventory.Group, users []string) plan.Finding {
-	own := slices.DeleteFunc(slices.Clone(users), func(u string) bool { return !slices.Contains(g.Own, u) })
+	still := slices.DeleteFunc(slices.Clone(users), func(u string) bool { return !slices.Contains(g.Otherwise, u) })
 	switch {
-	case len(own) > 0:
-		f.Blocked = fmt.Sprintf("%s is the own group of %s: give them another one first (usermod -g)", plainName(g.Name), list(plainNames(own)))
+	case len(still) > 0:
+		f.Blocked = fmt.Sprintf("%s would still have %s, as the own group or by another group with its number: take that from them first (usermod -g)", list(plainNames(still)), plainName(g.Name))
 		return f
 	case slices.ContainsFunc(users, func(u string) bool { return !slices.Contains(g.Listed, u) }):
 		f.Blocked = "the snapshot does not say where they are listed; make it again"

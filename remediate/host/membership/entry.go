@@ -34,7 +34,7 @@ var errNone = errors.New("it does not exist")
 func find(path, group string) (entry, error) {
 	data, err := atomic.ReadFile(path, largest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return entry{}, errNone
+		return entry{at: -1}, errNone
 	}
 	if err != nil {
 		return entry{}, err

@@ -84,7 +84,7 @@ func (h *Handler) Prepare(_ context.Context, step plan.Step) (json.RawMessage, e
 	case err != nil:
 		return nil, err
 	case !slices.Equal(main.names(), from):
-		return nil, fmt.Errorf("%w: group %s has the members %v, the plan was made for %v", plan.ErrStale, group, main.names(), from)
+		return nil, fmt.Errorf("%w: group %s has the members %q, the plan was made for %q", plan.ErrStale, group, main.names(), from)
 	}
 	rec := record{Format: recordFormat, Group: group, GID: main.gid}
 	shadow, err := find(h.Root+shadowFile, group)
@@ -142,7 +142,7 @@ func (h *Handler) set(e entry, path, group, members string) error {
 	}
 	crash.Point("after members of", path)
 	again, err := find(h.Root+path, group)
-	if err == nil && again.members != members {
+	if err == nil && (!again.exists() || again.members != members) {
 		err = fmt.Errorf("the members of group %s are %q instead of %q", group, again.members, members)
 	}
 	if err != nil {
@@ -159,6 +159,11 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 	}
 	out := remediate.Restored{How: plan.Exact, Nothing: true}
 	err = h.locked(ctx, func() error {
+		for _, l := range rec.Files { // a write may have been killed, and of /etc/gshadow no copy may stay
+			if err := atomic.Sweep(h.Root + l.Path); err != nil {
+				return err
+			}
+		}
 		now := make([]entry, len(rec.Files))
 		for i, l := range rec.Files { // all are looked at before one is changed
 			if now[i], err = h.present(rec, l, r.Force); err != nil {
@@ -194,7 +199,7 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 func (h *Handler) present(rec *record, l list, force bool) (entry, error) {
 	e, err := find(h.Root+l.Path, rec.Group)
 	if errors.Is(err, errNone) {
-		e, err = entry{at: -1}, nil
+		err = nil
 	}
 	switch main := l.Path == inventory.GroupFile; {
 	case err != nil:

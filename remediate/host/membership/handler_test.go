@@ -134,8 +134,15 @@ func TestKilledOnItsWay(t *testing.T) {
 			t.Fatal("an undo that dies says nothing")
 		}
 		r.hook = nil
+		copied := r.Root + "/etc/.gshadow.docker-harden-ABC" // of a write that was killed
+		if err := os.WriteFile(copied, []byte(shadows), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if back, err := r.undo(rec); err != nil || back.How != plan.Exact {
 			t.Errorf("%s: %+v %v", file, back, err)
+		}
+		if _, err := os.Lstat(copied); !errors.Is(err, fs.ErrNotExist) {
+			t.Error("a copy of /etc/gshadow is left")
 		}
 		r.is(groups, shadows)
 	}

@@ -16,6 +16,9 @@ const restartTime = 3
 // canaryNote is for who signs a plan off: a container that nobody asked for runs for a moment.
 const canaryNote = "a canary container runs for a moment before and after it: when new ones start no more, the change is undone"
 
+// unwrittenNote: an engine that shuts down stores no more of what it has read from its containers (20.10.24).
+const unwrittenNote = "a container that writes to its log when the engine stops can lose the lines that the engine has read and not stored"
+
 // flagNames are the flags of dockerd whose name differs from their key in daemon.json.
 var flagNames = map[string]string{
 	"authorization-plugins": "authorization-plugin",
@@ -216,6 +219,7 @@ func priceRestart(h *inventory.Host, f *plan.Finding, live bool) {
 		if h.Daemon.ProxyProcesses > 0 {
 			f.Notes = append(f.Notes, fmt.Sprintf("ports that docker-proxy serves (loopback, IPv6) are away while the engine restarts, about %d s", restartTime))
 		}
+		f.Notes = append(f.Notes, unwrittenNote)
 	default:
 		f.Downtime = float64(restartTime + stop)
 		f.Risk = f.Risk.Raise(plan.RiskHigh, fmt.Sprintf("live-restore is off: the restart stops %s", counted(running, "running container")))

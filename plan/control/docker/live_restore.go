@@ -16,7 +16,7 @@ func liveRestore() control.Control {
 		Why: "Denial of service: without live-restore every crash, upgrade or restart of the engine stops every container. " +
 			"It also makes the other changes of the engine harmless to running services, because it is reloaded before the engine restarts.",
 		Risk: "Not possible in a swarm. While containers live through a restart, new settings of the default bridge wait until none of them runs. " +
-			"A container that writes much to its log waits when the engine is down for long. Engines before 24.0.8 kill containers started with --rm at such a restart.",
+			"A container that writes much to its log waits when the engine is down for long, and can lose the lines that the engine had read and not stored when it stopped. Engines before 24.0.8 kill containers started with --rm at such a restart.",
 		Fix: "live-restore: true in daemon.json and a reload (SIGHUP); nothing restarts. Undone by an explicit false and a reload, then the file's old bytes.",
 		Refs: map[string]string{
 			"cis-docker-1.2.0": "2.13", "cis-docker-1.6.0": "2.15", "cis-docker-1.8.0": "2.16", "stride": "D",

@@ -28,7 +28,7 @@ func kinds() []kind {
 		},
 		{name: "recreate", setup: alone, plan: []string{"container/web"}},
 		{name: "recreate-group", setup: group, plan: []string{"container/web", "container/side"}},
-		moved(), filed(), volumed(),
+		moved(), filed(), volumed(), written(),
 		{name: "swarm", setup: manager(lockAnswer), plan: []string{"swarm", "-p", siteProfile}},
 		{name: "group-members", setup: trusting, plan: []string{"host/etc/group", "-p", siteProfile}},
 		{name: "file-mode", setup: open, plan: []string{"host"}},
@@ -46,6 +46,10 @@ func filed() kind {
 
 func volumed() kind {
 	return kind{name: "data-volume", setup: keeper, plan: []string{"container/web", "-p", siteProfile}}
+}
+
+func written() kind {
+	return kind{name: "written", setup: writer, plan: []string{"container/web"}, start: unwritten, kept: keptOfAll}
 }
 
 func both(a, b func(*testing.T, *host.Host)) func(*testing.T, *host.Host) {

@@ -78,6 +78,7 @@ func (r *rig) list(t *testing.T, args ...string) []point {
 var (
 	randomNames = regexp.MustCompile(`\.dh-[0-9a-z]+-`)
 	marks       = regexp.MustCompile(`\.[0-9a-f]{8}\b`)
+	keptIDs     = regexp.MustCompile(`(` + regexp.QuoteMeta(state) + `/kept/\w+)\.[0-9a-f]{12}\b`)
 	volumeMarks = regexp.MustCompile(`(docker-harden-[a-z]+-)[0-9a-f]{8}-`)
 	newborn     = regexp.MustCompile(regexp.QuoteMeta(state) + `/generations/(\.new-)?[0-9]+`)
 	longID      = regexp.MustCompile(`[0-9a-f]{64}`)

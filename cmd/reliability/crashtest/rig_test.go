@@ -40,6 +40,8 @@ type kind struct {
 	// again: the containers are made and planned on anew for each point, because their rollback is not
 	// exact and leaves the plan stale.
 	again func(*testing.T, *host.Host)
+	// start is done before each point, kept after each rollback; both may be nil.
+	start, kept func(*testing.T, *host.Host)
 }
 
 // rig is one host on which one kind of step is made and undone again and again.
@@ -91,6 +93,9 @@ func (r *rig) start(t *testing.T) {
 		r.run(t, 0, append([]string{"plan", "-o", planFile}, r.kind.plan...)...)
 		r.old = r.look(t)
 	}
+	if r.kind.start != nil {
+		r.kind.start(t, r.host)
+	}
 	// What the tool remembers of the engine stays: a rollback by reload is known from there.
 	if err := os.RemoveAll(r.host.Path(state + "/generations")); err != nil {
 		t.Fatal(err)
@@ -111,6 +116,9 @@ func (r *rig) isOld(t *testing.T) {
 	t.Helper()
 	if d := differences(r.look(t), r.old, exactly); len(d) > 0 {
 		t.Fatalf("the host is not as before:\n%s", strings.Join(d, "\n"))
+	}
+	if r.kind.kept != nil {
+		r.kind.kept(t, r.host)
 	}
 }
 

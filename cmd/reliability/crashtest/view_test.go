@@ -213,6 +213,7 @@ func (d *described) plain(names map[string]string) {
 // plainMark leaves out of a place below the tool's own directory, or the name of a volume, what is another in each run.
 func plainMark(s string) string {
 	s = volumeMarks.ReplaceAllString(s, "$1…-")
+	s = keptIDs.ReplaceAllString(s, "$1.…")
 	if !strings.Contains(s, state+"/secrets/") {
 		return s
 	}

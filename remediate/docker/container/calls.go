@@ -44,6 +44,7 @@ type state struct {
 		} `json:"Health"`
 	} `json:"State"`
 	RestartCount int    `json:"RestartCount"`
+	LogPath      string `json:"LogPath"`
 	MountLabel   string `json:"MountLabel"`
 	Config       struct {
 		Image       string            `json:"Image"`
@@ -70,6 +71,9 @@ type state struct {
 		SecurityOpt    []string          `json:"SecurityOpt"`
 		Tmpfs          map[string]string `json:"Tmpfs"`
 		RestartPolicy  policy            `json:"RestartPolicy"`
+		LogConfig      struct {
+			Type string `json:"Type"`
+		} `json:"LogConfig"`
 		limits
 	} `json:"HostConfig"`
 	Mounts []struct {

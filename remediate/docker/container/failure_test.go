@@ -28,10 +28,15 @@ func failed(t *testing.T, r *Recreator, step plan.Step) *GateError {
 		t.Fatalf("Do: %v, want a GateError", err)
 	}
 	out := undone(t, r, step, remediate.Record{Undo: undo, Notes: log.notes})
-	if out.How != plan.Exact || len(out.Notes) > 0 {
+	if out.How != plan.Exact || len(others(out.Notes)) > 0 {
 		t.Errorf("Undo: %+v", out)
 	}
 	return gate
+}
+
+// others are the notes of an undo that do not say what was kept of the container that failed.
+func others(notes []string) []string {
+	return slices.DeleteFunc(slices.Clone(notes), func(note string) bool { return strings.Contains(note, " is kept") })
 }
 
 func TestGateFailures(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,11 +23,15 @@ import (
 
 func TestMain(m *testing.M) { host.Main(leak.Checked(m)) }
 
+// stateDir is the product's own, of the isolated host in which the tests run.
+const stateDir = "/var/lib/docker-harden"
+
 // fast are options under which a healthy container passes the gate in an instant.
 func fast() Options {
 	n := new(atomic.Int32)
+	_ = os.MkdirAll(stateDir, privateMode) // a test that needs it says that it is not there
 	return Options{
-		Stable: 150 * time.Millisecond, HealthTimeout: 3 * time.Second,
+		State: stateDir, Stable: 150 * time.Millisecond, HealthTimeout: 3 * time.Second,
 		TX: func() string { return "t" + string('a'+rune(n.Add(1)%20)) },
 	}
 }

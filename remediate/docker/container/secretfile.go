@@ -64,7 +64,7 @@ func (x *swap) file(context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := makePrivate(filepath.Dir(filepath.Dir(place)), filepath.Dir(place)); err != nil {
+		if err := makePrivate(0, filepath.Dir(filepath.Dir(place)), filepath.Dir(place)); err != nil {
 			return err
 		}
 		if err := atomic.WriteFile(place, []byte(value), atomic.Options{Mode: secretMode}); err != nil {
@@ -74,9 +74,9 @@ func (x *swap) file(context.Context) error {
 	return nil
 }
 
-// makePrivate makes directories that root alone may enter. One that is there has to be of this kind: who may write
+// makePrivate makes directories that one user alone may enter. One that is there has to be of this kind: who may write
 // to it decides what containers read.
-func makePrivate(dirs ...string) error {
+func makePrivate(uid int, dirs ...string) error {
 	for _, dir := range dirs {
 		if err := atomic.Mkdir(dir, privateMode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -86,8 +86,8 @@ func makePrivate(dirs ...string) error {
 			return fmt.Errorf("cannot use directory %s: %w", dir, err)
 		}
 		st, ok := info.Sys().(*syscall.Stat_t)
-		if !ok || !info.IsDir() || st.Uid != 0 || info.Mode().Perm()&^privateMode != 0 {
-			return fmt.Errorf("cannot keep values of variables in %s: it has to be a directory of root's that nobody else may enter (mode 0700)", dir)
+		if !ok || !info.IsDir() || int(st.Uid) != uid || info.Mode().Perm()&^privateMode != 0 {
+			return fmt.Errorf("cannot keep anything in %s: it has to be a directory of user %d that nobody else may enter (mode 0700)", dir, uid)
 		}
 	}
 	return nil

@@ -202,7 +202,7 @@ func TestForgetHalfWritten(t *testing.T) {
 	r, rec, _ := prepared(t, "[]")
 	place := rec.New.Secrets[0].Source
 	dir := filepath.Dir(place)
-	if err := makePrivate(filepath.Dir(dir), dir); err != nil {
+	if err := makePrivate(0, filepath.Dir(dir), dir); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{".DB_PASSWORD.docker-harden-XYZ", "somebody-elses"} {
@@ -245,7 +245,7 @@ func TestMakePrivateRefuses(t *testing.T) {
 		}
 	}
 	for _, name := range []string{open, link, file, filepath.Join(dir, "missing", "deep")} {
-		if err := makePrivate(name); err == nil {
+		if err := makePrivate(0, name); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
@@ -253,7 +253,7 @@ func TestMakePrivateRefuses(t *testing.T) {
 	if err := errors.Join(os.Mkdir(others, 0o700), os.Chown(others, 1234, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := makePrivate(others); err == nil {
+	if err := makePrivate(0, others); err == nil {
 		t.Error("a directory of somebody else is taken")
 	}
 }

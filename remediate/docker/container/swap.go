@@ -269,6 +269,13 @@ func (x *swap) drop(ctx context.Context) error {
 	if !x.rec.Compose || x.rec.Restart {
 		return nil
 	}
+	kept, err := x.r.keepLog(ctx, x.a, x.rec, x.old)
+	if err != nil {
+		return fmt.Errorf("the old container of %s has to be removed, and cannot be: %w", x.rec.Name, err)
+	}
+	if kept != "" {
+		x.say("of the old container: " + kept)
+	}
 	if err := x.note(note{Removed: true}); err != nil {
 		return err
 	}

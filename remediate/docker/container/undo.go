@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
@@ -60,6 +59,8 @@ type back struct {
 	down  bool
 	acted bool
 	said  []string
+	// written is what the new container wrote; unreadable is the same where its layer cannot be read here.
+	written, unreadable []string
 }
 
 // provider finds the way back of a container of the same step.
@@ -208,9 +209,9 @@ func (b *back) stop(ctx context.Context) error {
 	return nil
 }
 
-// carry looks at what was written into the new container's layer. A rebuilt old container gets it
-// back where its own was not empty; otherwise it is named, for it goes with the new container.
-func (b *back) carry(context.Context) error {
+// carry looks at what was written into the new container's layer, while neither container runs. A rebuilt old
+// container gets it back where its own was not empty; otherwise it is kept when the new container is removed.
+func (b *back) carry(ctx context.Context) error {
 	if b.useless != nil {
 		return b.carryUseless()
 	}
@@ -220,9 +221,13 @@ func (b *back) carry(context.Context) error {
 		}
 		return nil
 	}
+	if !b.new.began() {
+		return nil
+	}
 	now, err := b.r.openLayer(b.new)
-	if err != nil {
-		return nil // a driver whose layers were empty when the step was prepared
+	if err != nil { // a driver whose layers were empty when the step was prepared
+		b.unreadable, err = b.a.changed(ctx, b.new)
+		return err
 	}
 	base, err := b.r.openLayer(b.old)
 	if err != nil {
@@ -235,10 +240,7 @@ func (b *back) carry(context.Context) error {
 		b.said = append(b.said, "its writable layer is that of the hardened container")
 		return layer.Copy(base, now)
 	}
-	if !b.notes.Live {
-		return nil
-	}
-	return b.report(now, base)
+	return b.wrote(now, base)
 }
 
 // carryUseless gives a container that was made again the layer of the old one, which is still there.
@@ -256,29 +258,6 @@ func (b *back) carryUseless() error {
 		return err
 	}
 	return layer.Copy(to, from)
-}
-
-// report names what the hardened container wrote into its layer while it was in service.
-func (b *back) report(now, base layer.Layer) error {
-	paths, err := layer.Since(now, base, b.rec.moved()...) // of volumes it says more where it removes them
-	if err != nil {
-		return err
-	}
-	skip := stubs(b.new)
-	paths = slices.DeleteFunc(paths, func(p string) bool { return p == "/" || slices.Contains(skip, p) })
-	if len(paths) == 0 {
-		return nil
-	}
-	shown := paths[:min(len(paths), layer.MaxPaths)]
-	for i := range shown {
-		shown[i] = clean(shown[i], maxMessage)
-	}
-	more := ""
-	if n := len(paths) - len(shown); n > 0 {
-		more = fmt.Sprintf(" and %d more", n)
-	}
-	b.said = append(b.said, "written by the hardened container since the apply and gone with it: "+strings.Join(shown, ", ")+more)
-	return nil
 }
 
 func (b *back) rename(ctx context.Context) error {
@@ -334,10 +313,17 @@ func (b *back) guardedNow() bool {
 	return b.rec.Running && (!b.old.State.Running || b.again) && b.rec.Policy.revived()
 }
 
-// remove drops the new container, and an old one that can never start again, never their volumes.
+// remove drops the new container, and an old one that can never start again, never their volumes, and not before what
+// nobody else has is kept. One of which that is not possible stays, stopped, under a name of this tool.
 func (b *back) remove(ctx context.Context) error {
 	for _, c := range []*state{b.new, b.useless} {
 		if c == nil {
+			continue
+		}
+		if err := b.keep(ctx, c); err != nil {
+			name, err := b.called(ctx, c), clean(err.Error(), maxMessage)
+			b.said = append(b.said, fmt.Sprintf("container %s stays, stopped: what it wrote and logged could not be kept elsewhere (%s); "+
+				"take what is needed (docker cp, docker logs), then docker rm %s", name, err, name))
 			continue
 		}
 		b.acted = true
@@ -346,4 +332,12 @@ func (b *back) remove(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// called is the name that a container has now.
+func (b *back) called(ctx context.Context, c *state) string {
+	if now, err := b.a.inspect(ctx, c.ID); err == nil && now != nil {
+		return clean(now.name(), maxMessage)
+	}
+	return c.ID
 }

@@ -314,8 +314,8 @@ func TestVolumeOfAFailure(t *testing.T) {
 	}
 	sameFiles(t, "of the old one", filesOf(t, h.Path(was.c.GraphDriver.Data["UpperDir"]+dataDir)), had)
 	out := undone(t, r, step, remediate.Record{Undo: undo, Notes: log.notes})
-	left := volumes(t, h)
-	if len(left) != 1 || len(out.Notes) != 1 || !strings.Contains(out.Notes[0], left[0]+" stays") {
+	left, notes := volumes(t, h), others(out.Notes)
+	if len(left) != 1 || len(notes) != 1 || !strings.Contains(notes[0], left[0]+" stays") {
 		t.Errorf("Undo: %+v; left: %q", out, left)
 	}
 }

@@ -138,7 +138,7 @@ func TestChangedDefaults(t *testing.T) {
 			if again := planned(t, h, c.name); again != nil {
 				t.Errorf("planned again: %v", paths(again))
 			}
-			if out := undone(t, r, *st, rec); out.How != plan.Exact || len(out.Notes) > 0 {
+			if out := undone(t, r, *st, rec); out.How != plan.Exact || len(others(out.Notes)) > 0 {
 				t.Errorf("Undo: %+v", out)
 			}
 			if found := differ(s.was, inspect(t, h, c.name)); len(found) > 0 {

@@ -29,12 +29,17 @@ func TestMain(m *testing.M) { host.Main(m) }
 // wait is how long a test waits for what must come; the machine may be busy.
 const wait = time.Minute
 
+// stateDir is the product's own, of the isolated host in which the tests run.
+const stateDir = "/var/lib/docker-harden"
+
 // options let a healthy container pass the gate in an instant. HealthTimeout bounds how long a gate
 // that must fail waits.
 func options() container.Options {
 	n := new(atomic.Int32)
+	const private = 0o700
+	_ = os.MkdirAll(stateDir, private) // a test that needs it says that it is not there
 	return container.Options{
-		Stable: 150 * time.Millisecond, HealthTimeout: 10 * time.Second,
+		State: stateDir, Stable: 150 * time.Millisecond, HealthTimeout: 10 * time.Second,
 		TX: func() string { return "t" + strconv.Itoa(int(n.Add(1))) },
 	}
 }
@@ -188,4 +193,9 @@ func record(t *testing.T, r row.Row) {
 	t.Helper()
 	r.Table = row.Recreate
 	row.Record(t, r)
+}
+
+// others are the notes of an undo that do not say what was kept of the hardened container.
+func others(notes []string) []string {
+	return slices.DeleteFunc(slices.Clone(notes), func(note string) bool { return strings.Contains(note, " is kept") })
 }

@@ -38,7 +38,7 @@ func proofs() map[int][]proof {
 		56: {started, {handler, "TestReloadFlagsThatAReloadWouldReset"}}, 57: {{handler, "TestReload"}},
 		58: {{handler, "TestStartRefusedAfterForeignEdit"}}, 59: {started}, 60: {{handler, "TestWaitForTheEngine"}},
 		61: {started}, 62: {started}, 63: {started}, 64: {started}, 65: {{handler, "TestWaitForTheEngine"}}, 66: {kept}, 67: {started},
-		68: {kept}, 69: {{handler, "TestRestartWouldRemoveContainers"}}, 70: {{here, "TestPortAndLogThroughARestart"}}, 71: {{here, "TestPortAndLogThroughARestart"}},
+		68: {kept}, 69: {{handler, "TestRestartWouldRemoveContainers"}}, 70: {{here, "TestPortThroughARestart"}}, 71: {{here, "TestLogThroughARestart"}},
 		72: {{here, "TestManyContainersThatTheEngineStartsFirst"}, {handler, "TestAllowanceGrowsWithContainers"}}, 73: {kept},
 		74: {{here, "TestOldContainerKeepsItsPrivileges"}}, 75: {{handler, "TestRestartWithoutLiveRestore"}},
 		76: {{handler, "TestNewContainersFail"}}, 77: {{handler, "TestDeadPort"}},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/docker/docker/pkg/stdcopy"
 
@@ -33,8 +34,8 @@ func (r *Recreator) logOf(c *state) containerLog {
 	switch c.HostConfig.LogConfig.Type {
 	case "json-file":
 		newest := r.Options.path(c.LogPath)
-		info, err := os.Stat(newest)
-		if c.LogPath == "" || err != nil {
+		info, err := os.Lstat(newest)
+		if c.LogPath == "" || err != nil || !info.Mode().IsRegular() {
 			l.asked = true // the engine is on another machine
 			return l
 		}
@@ -86,6 +87,8 @@ func keepFile(to, from string) error {
 
 // keepLog writes what the engine has of a container's log. An engine that cannot read it has it elsewhere.
 func (a *api) keepLog(ctx context.Context, c *state, to string) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	resp, err := a.send(ctx, http.MethodGet, "/v"+a.version+"/containers/"+c.ID+"/logs?stdout=1&stderr=1&timestamps=1", nil)
 	if err != nil {
 		return false, err
@@ -97,11 +100,13 @@ func (a *api) keepLog(ctx context.Context, c *state, to string) (bool, error) {
 	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, err
 	}
+	from := &impatient{r: resp.Body, timer: time.AfterFunc(callTimeout, cancel)}
+	defer from.timer.Stop()
 	err = writeKept(to, func(w io.Writer) error {
 		if c.Config.Tty {
-			_, err = io.Copy(w, resp.Body)
+			_, err = io.Copy(w, from)
 		} else {
-			_, err = stdcopy.StdCopy(w, w, resp.Body)
+			_, err = stdcopy.StdCopy(w, w, from)
 		}
 		return err
 	})
@@ -113,6 +118,18 @@ func (a *api) keepLog(ctx context.Context, c *state, to string) (bool, error) {
 		return false, os.Remove(to)
 	}
 	return err == nil, err
+}
+
+// impatient gives an engine up that sends nothing for a while: a log may be long, but has an end.
+type impatient struct {
+	r     io.Reader
+	timer *time.Timer
+}
+
+// Read starts the time anew.
+func (i *impatient) Read(p []byte) (int, error) {
+	i.timer.Reset(callTimeout)
+	return i.r.Read(p)
 }
 
 // writeKept makes a new file that root alone may read, on disk when it returns; when it fails there is none.

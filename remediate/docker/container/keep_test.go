@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -128,6 +129,44 @@ func entriesOf(r *Recreator) []string {
 	return found
 }
 
+// On another disk the log is copied.
+func TestKeptOnAnotherDisk(t *testing.T) {
+	r, step, rec, was := served(t)
+	h := Here(t)
+	log, err := os.ReadFile(look(t, h, "web").LogPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(r.Options.State, keptName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	small(t, filepath.Join(r.Options.State, keptName), "256m")
+	dir := keptIn(t, r, undone(t, r, step, rec))
+	was.isBack(t, h)
+	if got, err := os.ReadFile(filepath.Join(dir, "log")); err != nil || !bytes.Equal(got, log) {
+		t.Errorf("the kept log: %v\n%s\nwas\n%s", err, got, log)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "files/data/twin")); err != nil || string(got) != "news\n" {
+		t.Errorf("data/twin: %q, %v", got, err)
+	}
+}
+
+// An engine that names something else as the file of a log is asked for the log.
+func TestLogThatIsNone(t *testing.T) {
+	dir := t.TempDir()
+	file, link, fifo := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "fifo")
+	if err := errors.Join(os.WriteFile(file, []byte("x"), 0o600), os.Symlink(file, link), syscall.Mkfifo(fifo, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for path, asked := range map[string]bool{file: false, link: true, fifo: true, dir: true, "": true, file + "/none": true, "/dev/zero": true} {
+		c := &state{LogPath: path}
+		c.HostConfig.LogConfig.Type = "json-file"
+		if l := new(Recreator).logOf(c); l.asked != asked || len(l.files) > 0 == asked {
+			t.Errorf("%q: %+v", path, l)
+		}
+	}
+}
+
 // A container whose data can be kept nowhere stays, stopped, and the report says so.
 func TestKeptNowhere(t *testing.T) {
 	for name, spoil := range map[string]func(*testing.T, *Recreator){
@@ -141,7 +180,7 @@ func TestKeptNowhere(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(r.Options.State, keptName), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			small(t, filepath.Join(r.Options.State, keptName))
+			small(t, filepath.Join(r.Options.State, keptName), "1m")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,10 +206,10 @@ func TestKeptNowhere(t *testing.T) {
 	}
 }
 
-// small mounts a file system of few bytes for the rest of the test.
-func small(t *testing.T, dir string) {
+// small mounts a file system of its own for the rest of the test.
+func small(t *testing.T, dir, size string) {
 	t.Helper()
-	if err := syscall.Mount("small", dir, "tmpfs", 0, "size=1m,mode=700"); err != nil {
+	if err := syscall.Mount("small", dir, "tmpfs", 0, "mode=700,size="+size); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

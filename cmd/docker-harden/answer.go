@@ -26,7 +26,7 @@ func (a *app) answerCommand() *cli.Command {
 			riskFlag("min-confidence", "take nothing away that is less sure than `LEVEL`: low, medium or high"),
 		},
 		Description: `For each container of the evidence: capabilities (all dropped but those that were used), no-new-privileges,
-a read-only root file system with the places that get a tmpfs, and, when --only names it, privileged. What
+a read-only root file system with the places that get a tmpfs or a volume, and, when --only names it, privileged. What
 is written is printed, with a reason for each line; what the evidence does not answer, too. Nothing on the
 host changes: the next plan does what the profile says now.
 

@@ -21,8 +21,8 @@ cis-docker-1.6.0:2.14).
 
 Examples:
   $CMD explain live-restore
-  $CMD explain 5.25
-  $CMD explain docker/capabilities docker/memory`,
+  $CMD explain 5.26
+  $CMD explain docker/capabilities docker/memory-limit`,
 	}, many, a.explain)
 }
 

@@ -76,7 +76,7 @@ func selectFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "only", Usage: "judge only `CONTROL` (an id or a benchmark number); may be repeated"},
 		&cli.StringSliceFlag{Name: "skip", Usage: "leave out `TARGET|CONTROL`; may be repeated"},
 		riskFlag("severity", "only controls of at least this `LEVEL`: low, medium or high"),
-		riskFlag("max-risk", "leave out what has a higher risk than `LEVEL`: low, medium or high"),
+		riskFlag("max-risk", "plan no step of a higher risk than `LEVEL` (low, medium or high); a saved plan that has one is refused"),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -138,13 +139,18 @@ func differs(out remediate.Outcome) bool {
 
 // restored names what a rollback did not bring back exactly, and what went with an exact one.
 func restored(b *strings.Builder, out remediate.Outcome) {
-	for _, id := range out.Undone {
+	again := slices.Sorted(maps.Keys(out.Restored))
+	again = slices.DeleteFunc(again, func(id string) bool { return slices.Contains(out.Undone, id) })
+	for i, id := range slices.Concat(out.Undone, again) {
 		r := out.Restored[id]
 		if len(r.Notes) == 0 {
 			continue
 		}
 		how := "back in effect, not byte for byte"
-		if r.How == plan.Exact {
+		switch {
+		case i >= len(out.Undone):
+			how = "what was half done was undone first; note"
+		case r.How == plan.Exact:
 			how = "back exactly; note"
 		}
 		fmt.Fprintf(b, "  %s: %s:\n", clean(id), how)

@@ -33,7 +33,7 @@ func (a *app) snapshot(c *cli.Context) error {
 	case file == "":
 		file = out
 	}
-	_, h, err := a.look(c.Context, c, inventory.Options{History: true})
+	_, h, err := a.look(c.Context, c, inventory.Options{History: true, Programs: true})
 	if err != nil {
 		return err
 	}

@@ -116,6 +116,9 @@ type policy struct {
 	MaximumRetryCount int    `json:"MaximumRetryCount"`
 }
 
+// dead reports whether the engine has begun to remove the container.
+func (c *state) dead() bool { return c.State.Dead || c.State.Status == "removing" }
+
 func (c *state) name() string { return c.Name[min(1, len(c.Name)):] }
 
 // inspect describes a container by id or name; nil without an error when there is none.

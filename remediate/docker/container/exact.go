@@ -27,17 +27,41 @@ func (u *Updater) exact(ctx context.Context, rec *updateRecord, done remediate.R
 	log := &memory{}
 	if err := r.Do(ctx, step, undo, log); err != nil {
 		done.Notes = append(done.Notes, "it was not recreated to show the old values: "+err.Error())
-		_, undoErr := r.Undo(ctx, step, remediate.Record{Undo: undo, Notes: log.notes})
+		back, undoErr := r.Undo(ctx, step, remediate.Record{Undo: undo, Notes: log.notes})
+		done.Notes = append(done.Notes, back.Notes...)
 		return done, undoErr
-	}
-	if err := r.Commit(ctx, step, remediate.Record{Undo: undo, Notes: log.notes}); err != nil {
-		return remediate.Restored{}, err
 	}
 	a, err := open(ctx, u.Engine)
 	if err != nil {
 		return remediate.Restored{}, err
 	}
-	return u.replaced(ctx, a, rec)
+	said, err := r.replace(ctx, a, step, remediate.Record{Undo: undo, Notes: log.notes})
+	if err != nil {
+		return remediate.Restored{}, err
+	}
+	out, err := u.replaced(ctx, a, rec)
+	out.Notes = append(out.Notes, said...)
+	return out, err
+}
+
+// replace lets the container go that a new one has taken the place of, when its log is kept.
+func (r *Recreator) replace(ctx context.Context, a *api, step plan.Step, record remediate.Record) ([]string, error) {
+	recs, _, err := readRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	old, err := a.inspect(ctx, recs[0].ID)
+	if err != nil || old == nil {
+		return nil, err
+	}
+	kept, err := r.keepLog(ctx, a, recs[0], old)
+	if err != nil {
+		return []string{stays(old.name(), err)}, nil
+	}
+	if err := r.Commit(ctx, step, record); err != nil || kept == "" {
+		return nil, err
+	}
+	return []string{"of the container that it was: " + kept}, nil
 }
 
 // backStep is the recreate that brings the old values back.

@@ -85,7 +85,7 @@ func keepFile(to, from string) error {
 	})
 }
 
-// keepLog writes what the engine has of a container's log. An engine that cannot read it has it elsewhere.
+// keepLog writes what the engine has of a container's log.
 func (a *api) keepLog(ctx context.Context, c *state, to string) (bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -95,7 +95,8 @@ func (a *api) keepLog(ctx context.Context, c *state, to string) (bool, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return false, nil
+		answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		return false, refusal(resp, answer)
 	}
 	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, err

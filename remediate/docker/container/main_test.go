@@ -46,6 +46,7 @@ type notebook struct {
 	notes []json.RawMessage
 	said  []string
 	fail  int
+	at    func(said string) // called with each line of progress; may be nil
 }
 
 var errKilled = errors.New("killed")
@@ -59,7 +60,12 @@ func (n *notebook) Note(v any) error {
 	return err
 }
 
-func (n *notebook) Progress(text string) { n.said = append(n.said, text) }
+func (n *notebook) Progress(text string) {
+	n.said = append(n.said, text)
+	if n.at != nil {
+		n.at(text)
+	}
+}
 
 // mortal is an engine whose caller dies before its left-th request that changes something: neither
 // that one nor any later one gets through. Requests that only read are no place to die of their own.

@@ -32,6 +32,9 @@ func (b *back) look(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.halfRemoved(ctx); err != nil {
+		return err
+	}
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
@@ -44,6 +47,23 @@ func (b *back) look(ctx context.Context) error {
 	}
 	b.again = b.bereft()
 	return b.drift(ctx)
+}
+
+// halfRemoved ends removals that were cut off: of the new container by an earlier Undo, of the old one by an apply (Compose).
+func (b *back) halfRemoved(ctx context.Context) error {
+	if b.old != nil && b.old.dead() && (b.notes.Removed || b.new != nil) {
+		if err := b.finish(ctx, b.old); err != nil {
+			return err
+		}
+		b.old = nil
+	}
+	if b.new != nil && b.new.dead() {
+		if err := b.finish(ctx, b.new); err != nil {
+			return err
+		}
+		b.new = nil
+	}
+	return nil
 }
 
 // lookRestart is look for a container that was never replaced. Whatever became of it since, under which

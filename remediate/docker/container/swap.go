@@ -129,8 +129,12 @@ func (x *swap) carry(ctx context.Context) error {
 		return nil
 	}
 	from, err := x.r.openLayer(x.old)
-	if errors.Is(err, layer.ErrDriver) {
-		return nil // Prepare saw that nothing was written
+	if errors.Is(err, layer.ErrDriver) { // Prepare saw that nothing was written, but it has run since
+		late, err := x.a.changed(ctx, x.old)
+		if err == nil && len(late) > 0 {
+			err = fmt.Errorf("it wrote %s into its layer before it stopped, which cannot be carried over with this storage driver", named(late))
+		}
+		return err
 	}
 	if err != nil {
 		return err
@@ -166,6 +170,11 @@ func (x *swap) rename(ctx context.Context) error {
 func (x *swap) start(ctx context.Context) error {
 	if !x.rec.Running {
 		return nil
+	}
+	if !x.rec.Restart {
+		if err := x.still(ctx); err != nil {
+			return err
+		}
 	}
 	x.say("starting")
 	x.began = time.Now()

@@ -59,8 +59,11 @@ type back struct {
 	down  bool
 	acted bool
 	said  []string
-	// written is what the new container wrote; unreadable is the same where its layer cannot be read here.
-	written, unreadable []string
+	// told is true once it was said where something is kept.
+	told bool
+	// written is what the new container wrote; doubt is why that cannot be known or kept.
+	written []string
+	doubt   error
 }
 
 // provider finds the way back of a container of the same step.
@@ -213,7 +216,11 @@ func (b *back) stop(ctx context.Context) error {
 // container gets it back where its own was not empty; otherwise it is kept when the new container is removed.
 func (b *back) carry(ctx context.Context) error {
 	if b.useless != nil {
-		return b.carryUseless()
+		if err := b.carryUseless(); err != nil {
+			return err
+		}
+		b.wrote(ctx, b.useless)
+		return nil
 	}
 	if b.new == nil {
 		if b.rebuilt && !b.rec.Written.Clean() && b.old.name() != b.rec.Name { // else an earlier Undo has carried it
@@ -221,26 +228,23 @@ func (b *back) carry(ctx context.Context) error {
 		}
 		return nil
 	}
-	if !b.new.began() {
+	if !b.rebuilt || !b.notes.Carried && b.rec.Written.Clean() {
+		b.wrote(ctx, b.old)
 		return nil
 	}
+	if b.old.name() == b.rec.Name {
+		return nil // done by an earlier Undo: renaming comes after
+	}
 	now, err := b.r.openLayer(b.new)
-	if err != nil { // a driver whose layers were empty when the step was prepared
-		b.unreadable, err = b.a.changed(ctx, b.new)
+	if err != nil {
 		return err
 	}
 	base, err := b.r.openLayer(b.old)
 	if err != nil {
 		return err
 	}
-	if b.rebuilt && (b.notes.Carried || !b.rec.Written.Clean()) {
-		if b.old.name() == b.rec.Name {
-			return nil // done by an earlier Undo: renaming comes after
-		}
-		b.said = append(b.said, "its writable layer is that of the hardened container")
-		return layer.Copy(base, now)
-	}
-	return b.wrote(now, base)
+	b.said = append(b.said, "its writable layer is that of the hardened container")
+	return layer.Copy(base, now)
 }
 
 // carryUseless gives a container that was made again the layer of the old one, which is still there.
@@ -316,14 +320,15 @@ func (b *back) guardedNow() bool {
 // remove drops the new container, and an old one that can never start again, never their volumes, and not before what
 // nobody else has is kept. One of which that is not possible stays, stopped, under a name of this tool.
 func (b *back) remove(ctx context.Context) error {
+	if dir := b.before(); b.new == nil && dir != "" && !b.told {
+		b.said = append(b.said, "what the removed container wrote and logged is kept in "+dir)
+	}
 	for _, c := range []*state{b.new, b.useless} {
 		if c == nil {
 			continue
 		}
 		if err := b.keep(ctx, c); err != nil {
-			name, err := b.called(ctx, c), clean(err.Error(), maxMessage)
-			b.said = append(b.said, fmt.Sprintf("container %s stays, stopped: what it wrote and logged could not be kept elsewhere (%s); "+
-				"take what is needed (docker cp, docker logs), then docker rm %s", name, err, name))
+			b.said = append(b.said, stays(b.called(ctx, c), err))
 			continue
 		}
 		b.acted = true
@@ -337,7 +342,7 @@ func (b *back) remove(ctx context.Context) error {
 // called is the name that a container has now.
 func (b *back) called(ctx context.Context, c *state) string {
 	if now, err := b.a.inspect(ctx, c.ID); err == nil && now != nil {
-		return clean(now.name(), maxMessage)
+		return now.name()
 	}
 	return c.ID
 }

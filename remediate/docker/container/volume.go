@@ -199,15 +199,15 @@ func (x *swap) fill(ctx context.Context) error {
 	return x.note(note{Filled: filled})
 }
 
-// still fails when the old container, whose files were copied, has run meanwhile: an engine that was started again
-// starts it again. What it wrote then is in its own layer only.
+// still fails when the old container has run since it was stopped: an engine that was started again starts it again. What it
+// wrote then is in its own layer only, and the two must not run beside each other.
 func (x *swap) still(ctx context.Context) error {
 	old, err := x.a.inspect(ctx, x.old.ID)
 	if err != nil {
 		return err
 	}
 	if old == nil || old.State.Running || old.State.StartedAt != x.old.State.StartedAt {
-		return fmt.Errorf("the old container of %s was started while its files were copied", x.rec.Name)
+		return fmt.Errorf("the old container of %s was started again while the new one was made ready", x.rec.Name)
 	}
 	return nil
 }

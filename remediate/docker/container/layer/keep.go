@@ -32,6 +32,9 @@ func (l Layer) Keep(dir string, paths []string) (Written, error) {
 			return nil
 		}
 		if wanted[e.path] {
+			if err := plainEntry(e); err != nil {
+				return err
+			}
 			all.add(e)
 		}
 		// What the overlay file system notes for itself means something else outside of it.

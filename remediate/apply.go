@@ -194,8 +194,7 @@ func (x *run) forward(ctx context.Context, steps []plan.Step, onFailure OnFailur
 	for _, s := range steps {
 		x.index = len(x.out.Done) + 1
 		if ctx.Err() != nil {
-			return fmt.Errorf("%w after %d of %d steps: run docker-harden resume to finish, or docker-harden rollback %d to undo: %w",
-				ErrInterrupted, len(x.out.Done), len(all), x.gen.N, context.Cause(ctx))
+			return x.interrupted(ctx)
 		}
 		if err := x.inTime(); err != nil {
 			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
@@ -211,6 +210,12 @@ func (x *run) forward(ctx context.Context, steps []plan.Step, onFailure OnFailur
 		return x.goBack(context.WithoutCancel(ctx), all[len(all)-1], errors.Join(late, err), RollbackOnFailure)
 	}
 	return err
+}
+
+// interrupted is the end of a run that the caller stopped.
+func (x *run) interrupted(ctx context.Context) error {
+	return fmt.Errorf("%w after %d of %d steps: run docker-harden resume to finish, or docker-harden rollback %d to undo: %w",
+		ErrInterrupted, len(x.out.Done), len(x.gen.Begin.Steps), x.gen.N, context.Cause(ctx))
 }
 
 func (x *run) do(ctx context.Context, s plan.Step) error {

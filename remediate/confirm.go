@@ -210,7 +210,7 @@ func (r *Runner) Expire(ctx context.Context, q ExpireRequest) (Outcome, error) {
 			_ = x.expired(lapse, q.By)
 		}
 		x.raise(context.WithoutCancel(ctx))
-		err = x.undo(ctx, nil, RollbackRequest{Basis: q.Basis})
+		err = x.undo(ctx, nil, RollbackRequest{Basis: q.Basis, unattended: true})
 		if err != nil && !errors.Is(err, ErrInterrupted) {
 			err = fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
 		}

@@ -42,6 +42,8 @@ type Record struct {
 	Exact bool
 	// Force undoes although the resource was changed since.
 	Force bool
+	// Unattended is true when no person asked for the undo: the time to confirm is over.
+	Unattended bool
 }
 
 // Restored says how far an Undo came back.

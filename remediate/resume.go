@@ -81,8 +81,14 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 			return x.goBack(context.WithoutCancel(ctx), s, err, RollbackOnFailure)
 		}
 	}
+	if ctx.Err() != nil {
+		return x.interrupted(ctx)
+	}
 	begun := func(s plan.Step) bool { return x.gen.Step(s.ID).Undo != nil }
 	stale, err := staleSteps(ctx, rest, sight{basis: q.Basis, bound: q.Bound, ours: begun})
+	if err != nil && ctx.Err() != nil {
+		return x.interrupted(ctx)
+	}
 	if err == nil && len(stale) > 0 {
 		err = &StaleError{Steps: stale}
 	}

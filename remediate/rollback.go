@@ -24,6 +24,8 @@ type RollbackRequest struct {
 	Force bool
 	// Basis, when set, observes a resource after its exact undo: a second proof, against the plan's own record.
 	Basis func(context.Context, plan.Resource) (plan.Basis, bool, error)
+	// unattended: no person asked for it.
+	unattended bool
 }
 
 // Rollback undoes a generation, newest step first, and goes on past a step that cannot be undone.
@@ -72,7 +74,7 @@ func (r *Runner) revertible(q RollbackRequest) (gen *journal.Generation, newer [
 		if gen.Err != nil && (q.Generation == 0 || q.Generation == gen.N) {
 			return nil, nil, gen.Err
 		}
-		if q.Generation == gen.N || q.Generation == 0 && len(gen.UndoOrder()) > 0 {
+		if q.Generation == gen.N || q.Generation == 0 && gen.Revertible() {
 			return gen, all[:i], nil
 		}
 	}
@@ -188,7 +190,7 @@ func (x *run) undoStep(ctx context.Context, gen *journal.Generation, s plan.Step
 	unrecorded := x.journal.Write(journal.Undoing, s.ID, nil)
 	state := gen.Step(s.ID)
 	before := lookBefore(ctx, s, q)
-	restored, err := h.Undo(ctx, s, Record{Undo: state.Undo, Notes: state.Notes, Exact: q.Exact, Force: q.Force})
+	restored, err := h.Undo(ctx, s, Record{Undo: state.Undo, Notes: state.Notes, Exact: q.Exact, Force: q.Force, Unattended: q.unattended})
 	if err == nil && restored.How == plan.Exact {
 		err = proveBasis(ctx, s, q, before)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -100,14 +101,24 @@ func (a *app) hearRefusals(c *cli.Context, h *inventory.Host) (func() error, err
 // amend writes into the files of evidence what was refused and needed, so that the next plan keeps it.
 func (a *app) amend(c *cli.Context, r *refusals) error {
 	for name, missed := range r.missed {
-		f, err := learn.Amend(r.files[name], r.hook, missed)
-		if err != nil {
-			return err
-		}
-		data, err := f.Encode()
-		if err == nil {
-			err = writePrivate(r.paths[name], data, isEvidence)
-		}
+		err := alone(r.paths[name], func() error {
+			now, err := readEvidence(r.paths[name]) // another run may have added to it
+			if err != nil {
+				return err
+			}
+			if was := r.files[name].Container; now.Container.Image != was.Image || now.Container.Digest != was.Digest {
+				return errors.New("it is about another container by now")
+			}
+			f, err := learn.Amend(now, r.hook, missed)
+			if err != nil {
+				return err
+			}
+			data, err := f.Encode()
+			if err != nil {
+				return err
+			}
+			return writePrivate(r.paths[name], data, isEvidence)
+		})
 		if err != nil {
 			return fmt.Errorf("cannot add to the evidence of %s that it needs %s: %w", name, missed.Capability, err)
 		}

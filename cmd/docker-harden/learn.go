@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"docker-harden/plan/evidence"
 	"docker-harden/plan/evidence/trace"
 	"docker-harden/plan/inventory"
 	"docker-harden/plan/learn"
@@ -83,8 +82,7 @@ func (a *app) learn(c *cli.Context) error {
 	if err != nil { // a rehearsal that was killed leaves a container that does not run
 		return a.halfDone(c.Context, c, err)
 	}
-	files, err := a.evidenceBefore(c, watched)
-	if err != nil {
+	if err := a.addable(c, watched); err != nil {
 		return err
 	}
 	p := period{lasts: c.Duration("for"), exercise: c.String("exercise")}
@@ -103,7 +101,7 @@ func (a *app) learn(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.writeEvidence(c, w, watched, files)
+	return a.writeEvidence(c, w, watched)
 }
 
 // learnable finds the containers and says why one cannot be watched.
@@ -228,47 +226,38 @@ func (a *app) evidencePath(c *cli.Context, name string) string {
 	return filepath.Join(c.String("out"), strings.ReplaceAll(name, "/", "_")+".evidence.json")
 }
 
-// evidenceBefore reads what is to be added to, before any time is spent; nil where nothing is.
-func (a *app) evidenceBefore(c *cli.Context, watched []*inventory.Container) ([]*evidence.File, error) {
+// addable fails where a file could not be added to at the end, before any time is spent.
+func (a *app) addable(c *cli.Context, watched []*inventory.Container) error {
 	if err := os.MkdirAll(c.String("out"), 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the directory for evidence: %w", err)
+		return fmt.Errorf("cannot make the directory for evidence: %w", err)
 	}
-	out := make([]*evidence.File, len(watched))
-	for i, one := range watched {
+	for _, one := range watched {
 		path := a.evidencePath(c, one.Name)
 		if err := replaceable(path, isEvidence); err != nil {
-			return nil, fmt.Errorf("cannot write %s: %w", path, err)
+			return fmt.Errorf("cannot write %s: %w", path, err)
 		}
 		if _, err := os.Lstat(path); err != nil || c.Bool("replace") {
 			continue
 		}
 		f, err := readEvidence(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := f.About(one.Inspect.Image, one.Work()); err != nil {
-			return nil, fmt.Errorf("cannot add to %s: %w; start anew with --replace", path, err)
+			return fmt.Errorf("cannot add to %s: %w; start anew with --replace", path, err)
 		}
-		out[i] = f
 	}
-	return out, nil
+	return nil
 }
 
 // writeEvidence writes one file a container, also when another one cannot be written.
-func (a *app) writeEvidence(c *cli.Context, w *learn.Watch, watched []*inventory.Container, before []*evidence.File) error {
+func (a *app) writeEvidence(c *cli.Context, w *learn.Watch, watched []*inventory.Container) error {
 	var failed []error
-	for i, one := range watched {
-		f, err := w.Evidence(one)
-		if err == nil && before[i] != nil {
-			f, err = evidence.Merge(before[i], f)
-		}
-		var data []byte
-		if err == nil {
-			data, err = f.Encode()
-		}
+	for _, one := range watched {
 		path := a.evidencePath(c, one.Name)
+		f, err := w.Evidence(one)
 		if err == nil {
-			err = writePrivate(path, data, isEvidence)
+			f, err = addEvidence(path, f, c.Bool("replace"))
 		}
 		if err != nil {
 			failed = append(failed, err)

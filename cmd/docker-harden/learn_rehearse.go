@@ -150,7 +150,8 @@ func (r *rehearsal) run(w *learn.Watch, p period) error {
 		}
 	}
 	for i, one := range r.watched {
-		if err := r.restart(one, generations[i]); err != nil {
+		// A later generation may have taken this container along, and goes back before the one that made it anew.
+		if err := r.restart(one, generations[i:]); err != nil {
 			return err
 		}
 	}
@@ -220,7 +221,7 @@ func (r *rehearsal) ended(p *listener, out remediate.Outcome, err error) error {
 
 // restart stops and starts a container. The engine does both by itself, also when this tool is killed between. One
 // that does not come back is replaced by the container that was there before.
-func (r *rehearsal) restart(one *inventory.Container, generation int) error {
+func (r *rehearsal) restart(one *inventory.Container, generations []int) error {
 	if r.c.Context.Err() != nil {
 		return nil
 	}
@@ -234,21 +235,28 @@ func (r *rehearsal) restart(one *inventory.Container, generation int) error {
 		return nil
 	}
 	err = fmt.Errorf("%s did not come back when it was stopped and started: %w", one.Name, err)
-	p := &listener{progress: r.a.newProgress(r.c)}
-	runner, rerr := r.a.runner(r.c, r.engine, nil, p)
-	if rerr != nil {
-		p.close()
-		return errors.Join(err, rerr)
-	}
-	out, rerr := runner.Rollback(ctx, remediate.RollbackRequest{Generation: generation, Basis: r.a.basisNow(r.c, r.engine)})
-	p.close()
-	if perr := r.a.printOutcome(r.a.err, out, rerr); perr != nil {
-		return errors.Join(err, rerr, perr)
-	}
-	if rerr != nil {
-		return errors.Join(err, rerr)
+	for _, generation := range slices.Backward(generations) {
+		if generation == 0 { // it was interrupted before it
+			continue
+		}
+		if rerr := r.back(ctx, generation); rerr != nil {
+			return fmt.Errorf("%w: %w; %w", remediate.ErrRollbackIncomplete, err, rerr)
+		}
 	}
 	return fmt.Errorf("%w: %w; the container that was there before is back", remediate.ErrRolledBack, err)
+}
+
+// back rolls one generation of the rehearsal back.
+func (r *rehearsal) back(ctx context.Context, generation int) error {
+	p := &listener{progress: r.a.newProgress(r.c)}
+	runner, err := r.a.runner(r.c, r.engine, nil, p)
+	if err != nil {
+		p.close()
+		return err
+	}
+	out, err := runner.Rollback(ctx, remediate.RollbackRequest{Generation: generation, Basis: r.a.basisNow(r.c, r.engine)})
+	p.close()
+	return errors.Join(err, r.a.printOutcome(r.a.err, out, err))
 }
 
 // settled waits until a container has been up for a while and is healthy, if it has a health check.

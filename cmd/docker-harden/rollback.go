@@ -68,7 +68,7 @@ func (a *app) rollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(steps) == 0 {
+	if len(steps) == 0 && !gen.Unfinished() {
 		return a.nothing(c, fmt.Sprintf("Nothing to roll back: generation %d is %s.", gen.N, gen.State()))
 	}
 	if c.Bool("dry-run") {
@@ -115,7 +115,7 @@ func (a *app) undoable(c *cli.Context, n int) (*journal.Generation, error) {
 		if all[i].Err != nil {
 			return nil, all[i].Err
 		}
-		if len(all[i].UndoOrder()) > 0 {
+		if all[i].Revertible() {
 			return all[i], nil
 		}
 	}

@@ -46,8 +46,8 @@ func (w *Watch) Evidence(was *inventory.Container) (*evidence.File, error) {
 		Checks:    []evidence.Check{}, Execs: []evidence.Exec{},
 	}
 	f.Phases = w.told(was, ids, &f.Windows[0])
-	sortChecks(f, of(ids, w.Counts.Checks, func(c trace.Check) string { return c.Group.Container }))
-	for _, e := range of(ids, w.Counts.Execs, func(e trace.Exec) string { return e.Group.Container }) {
+	sortChecks(f, of(ids, w.Counts.Checks, func(c trace.Check) trace.Group { return c.Group }))
+	for _, e := range of(ids, w.Counts.Execs, func(e trace.Exec) trace.Group { return e.Group }) {
 		f.Execs = append(f.Execs, evidence.Exec{Path: e.Path, UID: e.UID, EUID: e.EUID, Gained: e.Gained, Times: times(e.Seen)})
 	}
 	f.Execs = evidence.JoinedExecs(f.Execs)
@@ -157,10 +157,10 @@ func (w *Watch) startup(c *inventory.Container) bool {
 	return err == nil && started.After(w.From) && started.Before(w.To)
 }
 
-func of[T any](ids []string, list []T, container func(T) string) []T {
+func of[T any](ids []string, list []T, group func(T) trace.Group) []T {
 	var out []T
 	for _, one := range list {
-		if slices.Contains(ids, container(one)) {
+		if slices.ContainsFunc(ids, group(one).In) {
 			out = append(out, one)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func Refused(counts trace.Counts, id string) []evidence.Check {
 	var out []evidence.Check
 	for _, raw := range counts.Checks {
-		if raw.Group.Container != id || !raw.Denied {
+		if !raw.Group.In(id) || !raw.Denied {
 			continue
 		}
 		c := evidence.Check{

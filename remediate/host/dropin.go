@@ -241,6 +241,9 @@ func (h *Socket) doDropIn(ctx context.Context, u *dropInUndo) error {
 // undoDropIn brings the drop-in back. changed is false when there was nothing to undo; notes name what differs
 // all the same.
 func (h *Socket) undoDropIn(ctx context.Context, u *dropInUndo, force bool) (changed bool, notes []string, err error) {
+	if err := h.othersWait(ctx); err != nil && !force {
+		return false, nil, err
+	}
 	if err := atomic.Sweep(h.Root + dropInFile); err != nil {
 		return false, nil, err
 	}
@@ -269,6 +272,22 @@ func (h *Socket) undoDropIn(ctx context.Context, u *dropInUndo, force bool) (cha
 	}
 	notes, err = h.tellSystemd(ctx, u)
 	return changed, notes, err
+}
+
+// othersWait fails while files of the engine's unit were edited that systemd has not read: to have it read the socket's would
+// bring them into effect, with the engine's next start.
+func (h *Socket) othersWait(ctx context.Context) error {
+	conn, err := h.reach(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	service := strings.TrimSuffix(socketUnitName, "socket") + "service"
+	all, err := conn.GetAllPropertiesContext(ctx, service)
+	if err == nil && all["NeedDaemonReload"] == true {
+		return fmt.Errorf("%w: the files of %s were edited and systemd has not read them yet: look at them and run systemctl daemon-reload, then roll back again; --force has them read", remediate.ErrDrifted, service)
+	}
+	return nil // what cannot be asked is nobody's edit
 }
 
 // putBack writes the file as it was, or removes it.

@@ -138,6 +138,9 @@ func (h *FileMode) Undo(_ context.Context, step plan.Step, r remediate.Record) (
 		return remediate.Restored{}, fmt.Errorf("internal error: cannot read the undo record of %s: %w", step.ID, err)
 	}
 	f, err := h.open(u.Path)
+	if errors.Is(err, fs.ErrNotExist) && r.Force {
+		return remediate.Restored{How: plan.Functional, Nothing: true, Notes: []string{fmt.Sprintf("%s does not exist any more: there is nothing to bring back (its owner and mode were %s)", u.Path, u.Was)}}, nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return remediate.Restored{}, fmt.Errorf("%w: %s does not exist any more; its owner and mode were %s", remediate.ErrDrifted, u.Path, u.Was)
 	}
@@ -145,6 +148,9 @@ func (h *FileMode) Undo(_ context.Context, step plan.Step, r remediate.Record) (
 		return remediate.Restored{}, err
 	}
 	defer f.close()
+	if f.dir() != u.Dir && r.Force {
+		return remediate.Restored{How: plan.Functional, Nothing: true, Notes: []string{fmt.Sprintf("%s was replaced by %s, which is left as it is", u.Path, f.kind())}}, nil
+	}
 	if f.dir() != u.Dir {
 		return remediate.Restored{}, fmt.Errorf("%w: %s was replaced by %s; owner and mode of what was there were %s",
 			remediate.ErrDrifted, u.Path, f.kind(), u.Was)

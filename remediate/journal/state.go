@@ -106,6 +106,9 @@ func (g *Generation) Unfinished() bool {
 	return s == StateApplying || g.GoingBack()
 }
 
+// Revertible says that a rollback has something to do: steps to undo, or a run to end that was cut off before its first.
+func (g *Generation) Revertible() bool { return len(g.UndoOrder()) > 0 || g.Unfinished() }
+
 // GoingBack says that the way of an unfinished generation is back.
 func (g *Generation) GoingBack() bool {
 	s := g.State()

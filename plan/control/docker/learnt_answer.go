@@ -129,7 +129,7 @@ func answerPrivileged(_ *inventory.Host, c *inventory.Container, p learntRule) (
 	}
 	caps := []string{}
 	for _, name := range capNames {
-		line := keepReason(f, name)
+		line := keepReason(c, name)
 		if line.Text == "" {
 			continue
 		}

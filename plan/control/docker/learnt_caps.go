@@ -27,7 +27,7 @@ func learntCaps(c *inventory.Container, p learntRule) LearntAnswer {
 	a := LearntAnswer{Control: "docker/capabilities"}
 	f := c.Learnt
 	conf := configuredCaps(c.Inspect.HostConfig.CapAdd, c.Inspect.HostConfig.CapDrop)
-	bare := f.Unprivileged() == "" && len(f.Used()) == 0
+	bare := unprivileged(c) == "" && len(f.Used()) == 0
 	if gaps := f.Gaps(); len(gaps) > 0 && !bare {
 		a.Refused = notSeen(gaps)
 		return a
@@ -38,7 +38,7 @@ func learntCaps(c *inventory.Container, p learntRule) LearntAnswer {
 	}
 	keep := []string{}
 	for _, name := range capsOf(capMask(conf)) {
-		line, drop := keepReason(f, name), dropReason(c, name, len(f.Gaps()) > 0)
+		line, drop := keepReason(c, name), dropReason(c, name, len(f.Gaps()) > 0)
 		switch {
 		case line.Text != "":
 		case slices.Contains(said, name):
@@ -56,12 +56,22 @@ func learntCaps(c *inventory.Container, p learntRule) LearntAnswer {
 	return a
 }
 
+// unprivileged is why the container may need a capability although no process was seen to use one; empty: there is no
+// reason. One that starts as root may use them before anybody looks: an entry script that then becomes another user does.
+func unprivileged(c *inventory.Container) string {
+	if rootUser(c.Inspect.Config.User) {
+		return "it starts as root"
+	}
+	return c.Learnt.Unprivileged()
+}
+
 func notSeen(gaps []string) string {
 	return "not seen were " + strings.Join(gaps, "; ")
 }
 
 // keepReason says why a capability stays; without a text it goes.
-func keepReason(f *record.File, name string) LearntLine {
+func keepReason(c *inventory.Container, name string) LearntLine {
+	f := c.Learnt
 	uses := f.Uses(name)
 	switch {
 	case len(uses) > 0 && slices.Contains(onlyReads, name):
@@ -70,7 +80,7 @@ func keepReason(f *record.File, name string) LearntLine {
 		return LearntLine{useText(f, uses[0]) + more(uses), sureHigh}
 	case name == "NET_BIND_SERVICE" && lowPort(f) != "":
 		return LearntLine{lowPort(f), sureHigh}
-	case slices.Contains(firstTime, name) && !f.Fresh() && f.Unprivileged() != "":
+	case slices.Contains(firstTime, name) && !f.Fresh() && unprivileged(c) != "":
 		return LearntLine{"not used, but it was not seen made anew from its image, when owners and modes of files are put right", sureMedium}
 	}
 	return LearntLine{}

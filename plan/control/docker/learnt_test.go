@@ -216,6 +216,13 @@ func TestLearntCapabilitiesWithoutCounters(t *testing.T) {
 	c := watchedWeb()
 	c.Learnt.Windows = []record.Window{{From: noon, To: noon.Add(time.Minute), Reason: "no hook"}}
 	c.Learnt.Processes = []record.Process{{Name: "serve", UID: 1000, Init: true, Effective: record.MaskOf(0), Permitted: record.MaskOf(0)}}
+	for _, root := range []string{"", "0:0", "root"} { // an entry script that has become somebody else before anybody looked
+		c.Inspect.Config.User = root
+		if a := one(t, answers(t, c, "docker/capabilities", "")); !strings.Contains(a.Refused, "a start") {
+			t.Errorf("as %q: %+v", root, a)
+		}
+	}
+	c.Inspect.Config.User = "1000"
 	a := one(t, answers(t, c, "docker/capabilities", ""))
 	if a.Refused != "" || len(a.list("keep")) != 0 || !strings.Contains(a.why(), "drop SETUID: no process holds a capability") {
 		t.Errorf("%+v", a)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -22,7 +23,12 @@ type Counts struct {
 type Group struct {
 	ID        uint64 // of the kernel, for as long as it runs
 	Names     []string
-	Container string // the id of 64 digits that one of the names has, or ""
+	Container string // the id of 64 digits that one of the names has, the innermost, or ""
+}
+
+// In reports whether the group is a container's, or below it: what runs an engine of its own has containers in it.
+func (g Group) In(container string) bool {
+	return container != "" && (g.Container == container || slices.ContainsFunc(g.Names, func(name string) bool { return containerOf([]string{name}) == container }))
 }
 
 // Seen is how often, and when for the first and the last time.

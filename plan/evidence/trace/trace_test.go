@@ -23,6 +23,11 @@ func TestContainerOf(t *testing.T) {
 			t.Errorf("%q: %q", names, got)
 		}
 	}
+	outer := strings.Repeat("b", 64)
+	nested := Group{Container: id, Names: []string{id, "docker", "docker-" + outer + ".scope"}}
+	if !nested.In(id) || !nested.In(outer) || nested.In("") || nested.In("docker") || nested.In(strings.Repeat("c", 64)) {
+		t.Errorf("a container in a container: %+v", nested)
+	}
 	if got := containerOf([]string{"init.scope", id, "docker"}); got != id {
 		t.Errorf("of a group below a container's: %q", got)
 	}

@@ -176,6 +176,22 @@ func TestKeptOfAnExactUndo(t *testing.T) {
 	}
 }
 
+// The limits of a container that is gone need no undo, and by force the host is not stuck with it.
+func TestLimitsOfOneThatIsGone(t *testing.T) {
+	h := Here(t)
+	h.Docker(t, "run", "-d", "--name", "web", h.Image(t, "busybox"))
+	u, step := updater(t, h), limitStep(t, h, "web")
+	rec := done(t, u, step)
+	h.Docker(t, "rm", "-f", "web")
+	if _, err := u.Undo(t.Context(), step, rec); !errors.Is(err, remediate.ErrDrifted) {
+		t.Errorf("%v", err)
+	}
+	rec.Force = true
+	if out, err := u.Undo(t.Context(), step, rec); err != nil || !out.Nothing || out.How != plan.Functional {
+		t.Errorf("by force: %+v %v", out, err)
+	}
+}
+
 // Docker Compose would start the old container beside the new one, so it goes at the end of an apply: but not its log.
 func TestKeptOfACompose(t *testing.T) {
 	h := Here(t)

@@ -35,7 +35,11 @@ func (u *Updater) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 		return remediate.Restored{}, err
 	}
 	if c == nil {
-		return u.replaced(ctx, a, rec)
+		out, err := u.replaced(ctx, a, rec)
+		if errors.Is(err, remediate.ErrDrifted) && r.Force {
+			return remediate.Restored{How: plan.Functional, Nothing: true, Notes: []string{"the container no longer exists: there is nothing to bring back"}}, nil
+		}
+		return out, err
 	}
 	out, err := u.revert(ctx, a, c, rec, r.Force)
 	if err != nil || out.How == plan.Exact || !r.Exact {

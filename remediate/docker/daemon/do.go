@@ -71,6 +71,9 @@ func (f *flow) doRestart(ctx context.Context, log remediate.Log) error {
 	if err != nil {
 		return err
 	}
+	if err := f.stillNone(ctx, before); err != nil {
+		return err
+	}
 	if f.memo.Live {
 		f.serving = serving(ctx, before)
 	}

@@ -49,8 +49,12 @@ type flow struct {
 	frozen   bool        // the engine cannot take up icc again while containers live
 	serving  []published // ports that accepted connections before the restart, where containers live through it
 	force    bool        // undo although something was changed since
-	blind    bool        // which containers run could not be asked: an authorization plugin is in the way
-	ended    []running   // what ended with an engine that could not be asked what runs
+	// Of an undo: the file as it saw or left it last, and whether the engine it found has not read what others wrote.
+	last         []byte
+	unread       bool
+	engineBefore process
+	blind        bool      // which containers run could not be asked: an authorization plugin is in the way
+	ended        []running // what ended with an engine that could not be asked what runs
 	// comparable: a new container started before the change.
 	comparable bool
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,26 +49,34 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 			Notes: []string{"daemon.json was edited by somebody else, and nothing of the step is in it or in the engine: that edit stays as it is"},
 		}, canary.Sweep(ctx, f.handler.Engine)
 	}
+	if err := f.know(now, found); err != nil {
+		return remediate.Restored{}, err
+	}
 	p, up := f.up(ask)
+	f.unread, f.engineBefore = found == foundForeign && !f.acts(p), p
 	keep, err := f.toKeep(ask, up, reached(r.Notes, phaseDone))
 	if err != nil {
 		return remediate.Restored{}, err
 	}
 	out := remediate.Restored{How: plan.Exact}
-	switch quiet := up && same(now.doc(), target) && f.settled(ask, p); {
+	switch quiet := up && same(now.doc(), target) && f.settled(ask, p) && f.proven(ask, p, keep) == nil; {
 	case quiet:
 		out.Nothing = true
-		err = f.remember(target, p) // an earlier Undo may have ended just before it
+		f.recall(target, p) // an earlier Undo may have ended just before it
 	case up && (f.step.Kind == plan.KindReload || p == f.memo.Engine || found == foundExplicit):
 		err = f.undoByReload(ctx, target, p)
 	default:
+		if err := f.removesNone(ask, up, keep, r); err != nil {
+			return remediate.Restored{}, err
+		}
 		_ = f.keep(keep) // a full disk must not keep the host from being brought back
 		err = f.undoByRestart(ctx, target, up, keep)
 	}
-	if err != nil {
+	if err != nil && ping(ctx, f.handler.Engine) != nil {
 		return remediate.Restored{}, err
 	}
-	if err := f.keepRunning(ctx, merge(keep, f.ended), false); err != nil {
+	// Also when something else went wrong: what the restart stopped must not wait for the next try.
+	if err := errors.Join(err, f.keepRunning(ctx, merge(keep, f.ended), false)); err != nil {
 		return remediate.Restored{}, err
 	}
 	f.release()
@@ -186,10 +195,11 @@ func (f *flow) undoByReload(ctx context.Context, target []byte, p process) error
 			return err
 		}
 	}
-	if err := f.write(target); err != nil {
+	if err := f.rewrite(target); err != nil {
 		return err
 	}
-	return f.remember(target, p)
+	f.recall(target, p)
+	return nil
 }
 
 // makeEffective brings back old values of keys that a reload makes effective.
@@ -202,7 +212,7 @@ func (f *flow) makeEffective(ctx context.Context, target []byte, p process, want
 	if err != nil {
 		return err
 	}
-	if err := f.write(written); err != nil {
+	if err := f.rewrite(written); err != nil {
 		return err
 	}
 	if err := f.point("undo: explicit values written"); err != nil {
@@ -222,6 +232,15 @@ func (f *flow) makeEffective(ctx context.Context, target []byte, p process, want
 func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep []running) error {
 	change, planned := liveRestore(f.step.Changes)
 	alive := planned && f.memo.Before["live-restore"] == "false" && meaning("live-restore", change.To) == "true"
+	if alive && up { // somebody may have turned it off since: it would not help, and in a swarm the engine would not start
+		info, err := f.handler.Engine.Info(ctx)
+		alive = err != nil || info.LiveRestoreEnabled
+	}
+	if up { // a canary that a killed Do has left is a container that lives through the restart
+		if err := canary.Sweep(ctx, f.handler.Engine); err != nil {
+			f.notes = append(f.notes, "a container of docker-harden's own test was there during the restart: "+withoutCredentials(err.Error()))
+		}
+	}
 	first := target
 	if alive {
 		var err error
@@ -229,7 +248,7 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 			return err
 		}
 	}
-	if err := f.write(first); err != nil {
+	if err := f.rewrite(first); err != nil {
 		return err
 	}
 	if err := f.point("undo: written"); err != nil {
@@ -238,16 +257,20 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 	p, err := f.bringBack(ctx, up, keep)
 	if err != nil {
 		// The old file at least: the engine will start with it when the reason is gone.
-		if failed := f.write(target); failed != nil {
+		if failed := f.rewrite(target); failed != nil {
 			return fmt.Errorf("%w; and %w", err, failed)
 		}
-		return err
+		if !alive {
+			return err
+		}
+		alive = false // it may not start because of live restore
+		if p, err = f.begin(ctx, keep); err != nil {
+			return err
+		}
 	}
 	// The engine acts on the old file now, but for live restore, which it tells. Should this program end
 	// here, the next Undo needs no further restart, through which containers might not live.
-	if err := f.remember(target, p); err != nil {
-		return err
-	}
+	f.recall(target, p)
 	if err := f.point("undo: restarted"); err != nil {
 		return err
 	}
@@ -259,9 +282,14 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 	if err := f.point("undo: engine back"); err != nil {
 		return err
 	}
-	if err := f.write(target); err != nil {
+	if err := f.rewrite(target); err != nil {
 		return err
 	}
+	return f.proven(ctx, p, keep)
+}
+
+// proven looks whether the engine does what it did before the step.
+func (f *flow) proven(ctx context.Context, p process, keep []running) error {
 	if err := f.atHome(ctx); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
 
 	"docker-harden/plan"
 	"docker-harden/remediate"
@@ -20,6 +21,7 @@ import (
 
 // Engine is what the handler asks of the engine's API; the Docker client has it.
 type Engine interface {
+	Info(ctx context.Context) (system.Info, error)
 	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
 	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)
 	NetworkInspect(ctx context.Context, name string, options network.InspectOptions) (network.Inspect, error)

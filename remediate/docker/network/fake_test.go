@@ -18,6 +18,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/go-connections/nat"
 
 	"docker-harden/plan"
@@ -242,3 +243,7 @@ type quiet struct{}
 
 func (quiet) Note(any) error  { return nil }
 func (quiet) Progress(string) {}
+
+func (f *fake) Info(context.Context) (system.Info, error) {
+	return system.Info{DockerRootDir: "/nowhere/docker"}, nil
+}

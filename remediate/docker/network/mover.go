@@ -1,9 +1,12 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -106,7 +109,33 @@ func (m *Mover) admit(ctx context.Context, c *state) error {
 	if err := m.linked(ctx, c); err != nil {
 		return err
 	}
+	if mac, err := m.chosenMAC(ctx, c); err != nil || mac != "" {
+		return cmp.Or(err, refused("the MAC address of %s was chosen (%s), and it would lose it for good", name, clean(mac)))
+	}
 	return m.listens(c)
+}
+
+// chosenMAC is the address that somebody asked for on the default bridge. Engines from 25 on tell it from their own choice in
+// their own file only.
+func (m *Mover) chosenMAC(ctx context.Context, c *state) (string, error) {
+	info, err := m.Engine.Info(ctx)
+	if err != nil {
+		return "", fmt.Errorf("cannot ask the engine: %w", said(err))
+	}
+	text, err := os.ReadFile(filepath.Join("/"+m.Root, info.DockerRootDir, "containers", c.ID, "config.v2.json"))
+	if err != nil {
+		return "", nil // the engine is on another machine
+	}
+	var is struct {
+		Config          struct{ MacAddress string }
+		NetworkSettings struct {
+			Networks map[string]struct{ DesiredMacAddress string }
+		}
+	}
+	if err := json.Unmarshal(text, &is); err != nil {
+		return "", fmt.Errorf("cannot read what the engine has of container %s: %w", c.name(), err)
+	}
+	return cmp.Or(is.NetworkSettings.Networks[bridge].DesiredMacAddress, is.Config.MacAddress), nil
 }
 
 // linked refuses a container that others are linked to: the engine lists it under their names for it too.

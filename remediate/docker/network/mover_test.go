@@ -333,3 +333,37 @@ func TestUndoAfterChangesAround(t *testing.T) {
 		t.Fatalf("%+v %v %v", out, f.on(), err)
 	}
 }
+
+// A container that is gone needs nothing, and by force the host is not stuck with it.
+func TestUndoOfOneThatIsGone(t *testing.T) {
+	f, _, m := rig(t)
+	s := step(`["bridge"]`, `["shop"]`)
+	undo := moved(t, m, s)
+	f.gone = true
+	if _, err := m.Undo(context.Background(), s, remediate.Record{Undo: undo}); !errors.Is(err, remediate.ErrDrifted) {
+		t.Errorf("%v", err)
+	}
+	if out, err := m.Undo(context.Background(), s, remediate.Record{Undo: undo, Force: true}); err != nil || !out.Nothing || out.How != plan.Functional {
+		t.Errorf("by force: %+v %v", out, err)
+	}
+}
+
+// A MAC address that somebody chose stands in the engine's own file, and would not come back.
+func TestChosenMAC(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"NetworkSettings":{"Networks":{"bridge":{"DesiredMacAddress":"02:00:00:00:00:01"}}}}`: "02:00:00:00:00:01",
+		`{"Config":{"MacAddress":"02:00:00:00:00:02"}}`:                                         "02:00:00:00:00:02",
+		`{"NetworkSettings":{"Networks":{"shop":{"DesiredMacAddress":"02:00:00:00:00:03"}}}}`:   "",
+		`{"NetworkSettings":{"Networks":{"bridge":{"MacAddress":"02:42:ac:11:00:02"}}}}`:        "",
+	} {
+		f, _, m := rig(t)
+		dir := filepath.Join(f.root, "nowhere/docker/containers", webID)
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "config.v2.json"), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := m.Prepare(context.Background(), step(`["bridge"]`, `["shop"]`))
+		if refused := errors.Is(err, remediate.ErrRefused) && strings.Contains(err.Error(), want); refused != (want != "") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

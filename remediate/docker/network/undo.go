@@ -29,6 +29,8 @@ func (m *Mover) Undo(ctx context.Context, step plan.Step, r remediate.Record) (r
 		return remediate.Restored{}, err
 	case c == nil && rec.Limits != nil:
 		return m.Limits.Undo(ctx, limits, rec.limits(r)) // an exact one makes the container again
+	case c == nil && r.Force:
+		return remediate.Restored{How: plan.Functional, Nothing: true, Notes: []string{"the container no longer exists: there is nothing to bring back"}}, nil
 	case c == nil:
 		return remediate.Restored{}, fmt.Errorf("%w: container %s (%.12s) no longer exists", remediate.ErrDrifted, rec.Name, rec.ID)
 	case !r.Force && !rec.ours(c.networks()):

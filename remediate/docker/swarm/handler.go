@@ -166,6 +166,9 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 	if err != nil {
 		return remediate.Restored{}, err
 	}
+	if left, err := h.left(ctx); err != nil || left && r.Force {
+		return gone("this host is no manager of a swarm any more"), err
+	}
 	if err := h.unlocked(ctx, rec); err != nil {
 		return remediate.Restored{}, err
 	}
@@ -175,6 +178,8 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 	}
 	now := settingsOf(s)
 	switch {
+	case s.ID != rec.ID && r.Force:
+		return gone("this host is in another swarm now"), nil
 	case s.ID != rec.ID:
 		return remediate.Restored{}, fmt.Errorf("%w: this host is in another swarm now", remediate.ErrDrifted)
 	case now != rec.Was && now != rec.Planned && !r.Force:
@@ -193,9 +198,44 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 	if err := h.proven(ctx, rec.Was); err != nil {
 		return remediate.Restored{}, err
 	}
+	if kept, err := h.keyOfOthers(ctx, rec.KeyFile); err != nil || kept {
+		if kept {
+			out.How = plan.Functional
+			out.Notes = append(out.Notes, fmt.Sprintf("%s stays: a manager that is away keeps to the key in it until it has heard of this; when all managers are back: rm %[1]s", rec.KeyFile))
+		}
+		return out, err
+	}
 	gone, err := h.dropKey(rec.KeyFile)
 	out.Nothing = out.Nothing && !gone
 	return out, err
+}
+
+// left reports whether this host has left its swarm, or manages it no more.
+func (h *Handler) left(ctx context.Context) (bool, error) {
+	info, err := h.Engine.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("cannot ask the engine: %w", said(err))
+	}
+	state := info.Swarm.LocalNodeState
+	return state == swarm.LocalNodeStateInactive || state == swarm.LocalNodeStateActive && !info.Swarm.ControlAvailable, nil
+}
+
+// gone is the undo of what does not exist any more.
+func gone(why string) remediate.Restored {
+	return remediate.Restored{How: plan.Functional, Nothing: true, Notes: []string{why + ": there is nothing to bring back"}}
+}
+
+// keyOfOthers reports whether there is a key in the file that other managers may still be locked with.
+func (h *Handler) keyOfOthers(ctx context.Context, file string) (bool, error) {
+	key, err := h.readKey(file)
+	if err != nil || key == "" {
+		return false, err
+	}
+	info, err := h.Engine.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("cannot ask the engine: %w", said(err))
+	}
+	return info.Swarm.Managers > 1, nil
 }
 
 // Commit has nothing to drop: the record holds everything.

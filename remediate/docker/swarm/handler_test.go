@@ -25,13 +25,15 @@ const (
 
 // fake is an engine that is the only manager of a swarm.
 type fake struct {
-	t      *testing.T
-	root   string
-	swarm  swarm.Swarm
-	key    string
-	locked bool
-	fail   error // of the next update
-	calls  []string
+	left     bool // the swarm
+	managers int
+	t        *testing.T
+	root     string
+	swarm    swarm.Swarm
+	key      string
+	locked   bool
+	fail     error // of the next update
+	calls    []string
 }
 
 func newFake(t *testing.T) (*fake, *Handler) {
@@ -56,14 +58,22 @@ func (f *fake) file(text string) {
 
 func (f *fake) Info(context.Context) (system.Info, error) {
 	info := system.Info{DockerRootDir: "/var/lib/docker"}
-	info.Swarm.LocalNodeState, info.Swarm.ControlAvailable = swarm.LocalNodeStateActive, true
+	info.Swarm.LocalNodeState, info.Swarm.ControlAvailable, info.Swarm.Managers = swarm.LocalNodeStateActive, true, max(f.managers, 1)
+	if f.left {
+		info.Swarm.LocalNodeState, info.Swarm.ControlAvailable = swarm.LocalNodeStateInactive, false
+	}
 	if f.locked {
 		info.Swarm.LocalNodeState = swarm.LocalNodeStateLocked
 	}
 	return info, nil
 }
 
-func (f *fake) SwarmInspect(context.Context) (swarm.Swarm, error) { return f.swarm, nil }
+func (f *fake) SwarmInspect(context.Context) (swarm.Swarm, error) {
+	if f.left {
+		return swarm.Swarm{}, errors.New("this node is not a swarm manager")
+	}
+	return f.swarm, nil
+}
 
 func (f *fake) SwarmUpdate(_ context.Context, version swarm.Version, spec swarm.Spec, _ swarm.UpdateFlags) error {
 	f.calls = append(f.calls, "update")
@@ -168,9 +178,35 @@ func TestChangedByOthers(t *testing.T) {
 	if _, err := h.Undo(t.Context(), step(), r); err != nil || f.swarm.Spec.CAConfig.NodeCertExpiry != 2160*time.Hour {
 		t.Errorf("by force: %v", err)
 	}
-	f.swarm.ID = "s2"
-	if _, err := h.Undo(t.Context(), step(), r); !errors.Is(err, remediate.ErrDrifted) {
-		t.Errorf("another swarm, even by force: %v", err)
+	// Another swarm, and none: nothing of it is touched, and by force the host is not stuck with it.
+	f.swarm.ID, f.calls = "s2", nil
+	for _, left := range []bool{false, true} {
+		f.left = left
+		r.Force = false
+		if _, err := h.Undo(t.Context(), step(), r); err == nil {
+			t.Errorf("left %t: undone", left)
+		}
+		r.Force = true
+		if out, err := h.Undo(t.Context(), step(), r); err != nil || !out.Nothing || out.How != plan.Functional || len(f.calls) > 0 {
+			t.Errorf("left %t, by force: %+v %v %v", left, out, err, f.calls)
+		}
+	}
+}
+
+// A manager that is away is locked with the key until it comes back.
+func TestKeyOfOtherManagers(t *testing.T) {
+	f, h := newFake(t)
+	f.managers = 3
+	r := f.prepared(h)
+	if err := h.Do(t.Context(), step(), r.Undo, quiet{}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := h.Undo(t.Context(), step(), r)
+	if err != nil || !strings.Contains(strings.Join(out.Notes, " "), "/keys/unlock stays") {
+		t.Errorf("%+v %v", out, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(f.root, "keys/unlock")); err != nil || string(text) != "SWMKEY-1-secret\n" {
+		t.Errorf("the key file: %q %v", text, err)
 	}
 }
 

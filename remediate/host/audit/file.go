@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"strings"
 
@@ -73,15 +75,19 @@ func goMode(bits uint32) fs.FileMode {
 
 // same reports whether two files cannot be told apart.
 func (f ruleFile) same(g ruleFile) bool {
-	if f.Exists != g.Exists || string(f.Data) != string(g.Data) || f.UID != g.UID || f.GID != g.GID || f.Mode != g.Mode || len(f.Xattrs) != len(g.Xattrs) {
-		return false
+	return f.Exists == g.Exists && string(f.Data) == string(g.Data) && f.UID == g.UID && f.GID == g.GID && f.Mode == g.Mode &&
+		maps.EqualFunc(f.said(g), g.said(f), bytes.Equal)
+}
+
+// said are the attributes to compare with those of another file. The kernel labels each file that is made (SELinux): a file
+// that was only planned has no label yet, and is the same.
+func (f ruleFile) said(g ruleFile) map[string][]byte {
+	const label = "security.selinux"
+	own := maps.Clone(f.Xattrs)
+	if _, both := g.Xattrs[label]; !both {
+		delete(own, label)
 	}
-	for name, value := range f.Xattrs {
-		if other, ok := g.Xattrs[name]; !ok || string(other) != string(value) {
-			return false
-		}
-	}
-	return true
+	return own
 }
 
 // with is the file with more rules at its end. What stands in it already stays as it is.

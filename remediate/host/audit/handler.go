@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
@@ -191,28 +193,72 @@ func (h *Handler) Undo(_ context.Context, step plan.Step, r remediate.Record) (r
 	if err := h.at("former rules file back"); err != nil {
 		return remediate.Restored{}, err
 	}
-	any, err := h.unload(u, r)
+	others, any, err := h.unload(u, r)
 	restored.Nothing = restored.Nothing && !any
+	for _, path := range others {
+		restored.How = plan.Functional
+		restored.Notes = append(restored.Notes, fmt.Sprintf("the rule for %s stays: another file of %s has it by now", path, filepath.Dir(inventory.AuditRulesFile)))
+	}
 	return restored, err
 }
 
-// unload takes out of the kernel what the step, or a boot since with the step's file, put there.
-func (h *Handler) unload(u undoRecord, r remediate.Record) (bool, error) {
+// unload takes out of the kernel what the step, or a boot since with the step's file, put there, but for what somebody
+// else's file has by now: the kernel holds one rule, whoever loads it.
+func (h *Handler) unload(u undoRecord, r remediate.Record) (others []string, any bool, err error) {
 	rules, err := u.ours(r)
 	if err != nil || len(rules) == 0 {
-		return false, err
+		return nil, false, err
+	}
+	elsewhere, err := h.elsewhere()
+	if err != nil {
+		return nil, false, err
+	}
+	rules = slices.DeleteFunc(slices.Clone(rules), func(w watch) bool {
+		found := elsewhere[inventory.AuditLine(w.Path)]
+		if found && !slices.Contains(others, w.Path) {
+			others = append(others, w.Path)
+		}
+		return found
+	})
+	if len(rules) == 0 {
+		return others, false, nil
 	}
 	kernel, err := h.dial()
 	if err != nil {
-		return false, err
+		return others, false, err
 	}
 	defer kernel.Close() //nolint:errcheck // what counts is the list that was read
-	any, err := remove(kernel, rules)
+	any, err = remove(kernel, rules)
 	if err != nil {
-		return any, err
+		return others, any, err
 	}
-	return any, h.at("audit rules gone")
+	return others, any, h.at("audit rules gone")
 }
+
+// elsewhere are the lines of the rules files of others, which the next boot loads.
+func (h *Handler) elsewhere() (map[string]bool, error) {
+	lines := make(map[string]bool)
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(h.file()), "*.rules"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if name == h.file() {
+			continue
+		}
+		text, err := atomic.ReadFile(name, maxOthers)
+		if err != nil {
+			return nil, fmt.Errorf("cannot tell whose audit rules are loaded: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			lines[strings.TrimSpace(line)] = true
+		}
+	}
+	return lines, nil
+}
+
+// maxOthers bounds a rules file of somebody else.
+const maxOthers = 4 << 20
 
 // Commit has nothing to drop: the record holds everything.
 func (h *Handler) Commit(context.Context, plan.Step, remediate.Record) error { return nil }

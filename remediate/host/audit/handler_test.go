@@ -181,6 +181,36 @@ func TestUndoAfterAReboot(t *testing.T) {
 	}
 }
 
+// The kernel holds a rule once, whoever has it loaded.
+func TestUndoLeavesARuleOfAnotherFile(t *testing.T) {
+	r := newRig(t)
+	undo, err := r.do(usual(), "")
+	must(t, err)
+	before := len(r.kernel.rules)
+	site := filepath.Join(filepath.Dir(r.h.file()), "site.rules")
+	must(t, os.WriteFile(site, []byte("-D\n  "+inventory.AuditLine("/etc/docker")+"\n"), 0o640))
+	restored, err := r.undo(usual(), undo)
+	must(t, err)
+	if got := r.kernel.paths(); before != 2 || !reflect.DeepEqual(got, []string{"/etc/docker/"}) || r.text() != "absent" {
+		t.Errorf("kernel %v of %d, file %q", got, before, r.text())
+	}
+	if restored.How != plan.Functional || len(restored.Notes) != 1 || !strings.Contains(restored.Notes[0], "/etc/docker stays") {
+		t.Errorf("%+v", restored)
+	}
+}
+
+// SELinux labels each file that is made: one that was only planned has no label.
+func TestSameWithLabels(t *testing.T) {
+	label, other := map[string][]byte{"security.selinux": []byte("a")}, map[string][]byte{"security.selinux": []byte("b")}
+	planned, written := ruleFile{Exists: true, Data: []byte("x")}, ruleFile{Exists: true, Data: []byte("x"), Xattrs: label}
+	if !planned.same(written) || !written.same(planned) || !written.same(written) {
+		t.Error("a label alone makes another file of it")
+	}
+	if written.same(ruleFile{Exists: true, Data: []byte("x"), Xattrs: other}) || planned.same(ruleFile{Exists: true, Data: []byte("x"), Xattrs: map[string][]byte{"user.x": nil}}) {
+		t.Error("other attributes are not looked at")
+	}
+}
+
 func TestUndoRefuses(t *testing.T) {
 	r := newRig(t)
 	undo, err := r.do(usual(), "")

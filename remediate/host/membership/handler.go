@@ -204,6 +204,8 @@ func (h *Handler) present(rec *record, l list, force bool) (entry, error) {
 	switch main := l.Path == inventory.GroupFile; {
 	case err != nil:
 		return e, err
+	case main && !e.exists() && force:
+		return e, nil // Undo says so
 	case main && !e.exists():
 		return e, fmt.Errorf("%w: there is no group %s any more; its members were %q", remediate.ErrDrifted, rec.Group, l.Was)
 	case main && e.gid != rec.GID && !force:

@@ -224,6 +224,10 @@ func TestChangedByOthers(t *testing.T) {
 	if _, err := r.undo(rec); !errors.Is(err, remediate.ErrDrifted) || !strings.Contains(err.Error(), `"alice,bob,ci"`) {
 		t.Errorf("the group is gone: %v", err)
 	}
+	rec.Force = true
+	if back, err := r.undo(rec); err != nil || back.How != plan.Functional || !strings.Contains(strings.Join(back.Notes, " "), "no entry of group") || r.read(inventory.GroupFile) != "root:x:0:\n" {
+		t.Errorf("the group is gone, by force: %+v %v", back, err)
+	}
 }
 
 func TestWithoutShadow(t *testing.T) {

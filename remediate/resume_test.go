@@ -257,3 +257,27 @@ func TestEventsTellEveryStep(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// Ctrl-C while a resume looks at the host stops it: what was done before stays.
+func TestResumeInterruptedWhileItLooks(t *testing.T) {
+	g := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	g.host.onDo = func(string) { cancel() }
+	if _, err := g.Apply(ctx, g.request()); !errors.Is(err, remediate.ErrInterrupted) {
+		t.Fatalf("got %v", err)
+	}
+	g.host.onDo = nil
+	again, stop := context.WithCancel(t.Context())
+	looks := func(ctx context.Context, r plan.Resource) (plan.Basis, bool, error) {
+		stop()
+		return nil, false, again.Err()
+	}
+	if _, err := g.Resume(again, remediate.ResumeRequest{Basis: looks}); !errors.Is(err, remediate.ErrInterrupted) {
+		t.Errorf("resume: %v", err)
+	}
+	g.value(t, "daemon log-level", `"info"`)
+	g.state(t, 1, journal.StateApplying)
+	if out, err := g.Resume(t.Context(), remediate.ResumeRequest{Basis: g.host.basis}); err != nil || len(out.Done) != 3 {
+		t.Errorf("resumed again: %v %+v", err, out)
+	}
+}

@@ -3,6 +3,7 @@ package remediate_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -210,4 +211,37 @@ func TestUnfinishedUnderAFinishedGeneration(t *testing.T) {
 	}
 	g.state(t, 1, journal.StateRolledBack)
 	g.value(t, "container/cache HostConfig.Memory", "0")
+}
+
+// An apply that was cut off before its first step is what a rollback ends, and not the generation before it.
+func TestRollbackOfWhatHadNotBegun(t *testing.T) {
+	g := newRig(t)
+	q := g.request()
+	q.Targets = []string{"container/cache"}
+	if _, err := g.Apply(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Confirm(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	before := maps.Clone(g.host.values)
+	cut, stop := context.WithCancel(t.Context())
+	stop()
+	q.Targets = []string{"daemon"}
+	if _, err := g.Apply(cut, q); !errors.Is(err, remediate.ErrInterrupted) {
+		t.Fatalf("got %v", err)
+	}
+	g.state(t, 2, journal.StateApplying)
+	out, err := g.Rollback(t.Context(), remediate.RollbackRequest{})
+	if err != nil || out.Generation != 2 || len(out.Undone) > 0 {
+		t.Errorf("rolled back: %+v %v", out, err)
+	}
+	g.state(t, 2, journal.StateRolledBack)
+	g.state(t, 1, journal.StateConfirmed)
+	if !maps.Equal(g.host.values, before) {
+		t.Errorf("it changed %v, before %v", g.host.values, before)
+	}
+	if out, err := g.Rollback(t.Context(), remediate.RollbackRequest{}); err != nil || out.Generation != 1 {
+		t.Errorf("the one before, when asked once more: %+v %v", out, err)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -103,6 +104,9 @@ func (a *app) amend(c *cli.Context, r *refusals) error {
 	for name, missed := range r.missed {
 		err := alone(r.paths[name], func() error {
 			now, err := readEvidence(r.paths[name]) // another run may have added to it
+			if errors.Is(err, fs.ErrNotExist) {
+				now, err = r.files[name], nil
+			}
 			if err != nil {
 				return err
 			}

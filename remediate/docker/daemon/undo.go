@@ -237,7 +237,7 @@ func (f *flow) undoByRestart(ctx context.Context, target []byte, up bool, keep [
 		alive = err != nil || info.LiveRestoreEnabled
 	}
 	if up { // a canary that a killed Do has left is a container that lives through the restart
-		if err := canary.Sweep(ctx, f.handler.Engine); err != nil {
+		if err := canary.Sweep(ctx, f.handler.Engine); err != nil && !canary.Denied(err) {
 			f.notes = append(f.notes, "a container of docker-harden's own test was there during the restart: "+withoutCredentials(err.Error()))
 		}
 	}

@@ -259,7 +259,7 @@ func (x *run) goBack(ctx context.Context, s plan.Step, cause error, onFailure On
 	if onFailure == StopOnFailure {
 		only = []string{s.ID}
 	}
-	if err := x.undo(ctx, only, RollbackRequest{}); err != nil {
+	if err := x.undo(ctx, only, RollbackRequest{unattended: true}); err != nil {
 		return fmt.Errorf("%w: %w: %w", ErrRollbackIncomplete, cause, err)
 	}
 	if onFailure == StopOnFailure {

@@ -42,7 +42,7 @@ type Record struct {
 	Exact bool
 	// Force undoes although the resource was changed since.
 	Force bool
-	// Unattended is true when no person asked for the undo: the time to confirm is over.
+	// Unattended is true when no person asked for the undo: an apply failed, or the time to confirm is over.
 	Unattended bool
 }
 

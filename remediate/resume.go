@@ -58,7 +58,8 @@ func (x *run) resume(ctx context.Context, q ResumeRequest) error {
 	}
 	x.raise(context.WithoutCancel(ctx))
 	if x.gen.GoingBack() {
-		err := x.undo(ctx, x.gen.GoingBackOnly(), RollbackRequest{Basis: q.Basis})
+		_, expired := x.gen.Expiry()
+		err := x.undo(ctx, x.gen.GoingBackOnly(), RollbackRequest{Basis: q.Basis, unattended: expired})
 		if err != nil && !errors.Is(err, ErrInterrupted) {
 			return fmt.Errorf("%w: %w", ErrRollbackIncomplete, err)
 		}

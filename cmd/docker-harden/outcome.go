@@ -112,7 +112,7 @@ func (a *app) printOutcome(w io.Writer, out remediate.Outcome, err error) error 
 	case err == nil && len(out.Undone) > 0:
 		fmt.Fprintf(&b, "Generation %d: %s rolled back and verified.\n", out.Generation, count(len(out.Undone), "step"))
 	case err == nil && len(out.Done) == 0 && out.State == string(journal.StateRolledBack):
-		fmt.Fprintf(&b, "Generation %d: no step of it had begun; it is over.\n", out.Generation)
+		fmt.Fprintf(&b, "Generation %d is rolled back: there was nothing to undo.\n", out.Generation)
 	case err == nil && len(out.Done) > 0:
 		fmt.Fprintf(&b, "Generation %d: %s applied; every control was seen to hold.\n", out.Generation, count(len(out.Done), "step"))
 		if out.Deadline == nil {

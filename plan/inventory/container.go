@@ -119,6 +119,7 @@ type Inspect struct {
 		CgroupParent      string            `json:"CgroupParent"`
 		Devices           []Device          `json:"Devices"`
 		DeviceRequests    []DeviceRequest   `json:"DeviceRequests"`
+		DeviceCgroupRules []string          `json:"DeviceCgroupRules"`
 		RestartPolicy     struct {
 			Name              string `json:"Name"`
 			MaximumRetryCount int    `json:"MaximumRetryCount"`
@@ -292,6 +293,8 @@ type Usage struct {
 	WorkingSet int64 `json:"working_set"`
 	// Unreclaimable is the largest anon + shmem + unreclaimable kernel memory seen, bytes.
 	Unreclaimable int64 `json:"unreclaimable"`
+	// Swap is the most that was swapped out, bytes; it comes back into memory when it is touched.
+	Swap int64 `json:"swap,omitempty"`
 	// Peak is the kernel's own high-water mark, bytes; it includes page cache. 0: not known.
 	Peak int64 `json:"peak"`
 	// OOMKills counted by the kernel in this container's cgroup.

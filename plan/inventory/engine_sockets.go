@@ -53,7 +53,7 @@ func (f *fileFinder) sockets(reached, unit string) {
 	byUnit := slices.ContainsFunc(f.hosts(), func(h string) bool { return strings.HasPrefix(h, "fd://") })
 	var maker SocketMaker
 	if byUnit {
-		maker, passed = f.root.socketUnit(unit)
+		maker, passed, f.daemon.Passed = f.root.socketUnit(unit)
 	}
 	switch {
 	case byUnit && !slices.Contains(passed, reached) && !slices.Contains(own, reached):
@@ -95,23 +95,26 @@ func (f *fileFinder) engineMaker(groups map[string]int) SocketMaker {
 }
 
 // socketUnit is how systemd makes the sockets of a unit, and where.
-func (r hostRoot) socketUnit(name string) (SocketMaker, []string) {
+func (r hostRoot) socketUnit(name string) (maker SocketMaker, paths, network []string) {
 	s := &service{root: r, unit: name}
 	if err := s.load(); err != nil {
-		return SocketMaker{Unit: name, Problem: fmt.Sprintf("cannot read unit %s: %s", name, err)}, nil
+		return SocketMaker{Unit: name, Problem: fmt.Sprintf("cannot read unit %s: %s", name, err)}, nil, nil
 	}
 	var listen []string
 	for _, l := range s.listen {
-		if path.IsAbs(l) {
+		switch {
+		case path.IsAbs(l):
 			listen = append(listen, path.Clean(l))
+		case !strings.HasPrefix(l, "@") && !strings.HasPrefix(l, "vsock:"):
+			network = append(network, l)
 		}
 	}
 	mode, err := strconv.ParseUint(first(s.socket["SocketMode"], systemdSocketMode), 8, 32)
 	if err != nil {
-		return SocketMaker{Unit: name, Problem: fmt.Sprintf("unit %s has a SocketMode that is none: %q", name, s.socket["SocketMode"])}, listen
+		return SocketMaker{Unit: name, Problem: fmt.Sprintf("unit %s has a SocketMode that is none: %q", name, s.socket["SocketMode"])}, listen, network
 	}
 	user := first(s.socket["SocketUser"], rootUser)
-	return SocketMaker{Unit: name, User: user, Group: first(s.socket["SocketGroup"], user), Mode: fmt.Sprintf("%04o", mode), Later: s.later()}, listen
+	return SocketMaker{Unit: name, User: user, Group: first(s.socket["SocketGroup"], user), Mode: fmt.Sprintf("%04o", mode), Later: s.later()}, listen, network
 }
 
 // SocketDropIn is the drop-in of the engine's socket unit that this tool writes. Drop-ins are read in the order

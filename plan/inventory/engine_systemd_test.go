@@ -30,6 +30,14 @@ func TestEngineFilesUnderSystemd(t *testing.T) {
 	if maker, file := socket(found); maker.Unit != "docker.socket" || maker.Mode != "0660" || maker.User != "root" || maker.Group != "docker" || maker.Is != "docker" || file.Mode != 0o660 || file.Type != TypeSocket {
 		t.Errorf("%+v %+v", maker, file)
 	}
+	if len(found.Daemon.Passed) > 0 {
+		t.Errorf("on the network: %q", found.Daemon.Passed)
+	}
+	h.Exec(t, "sh", "-c", `mkdir -p /etc/systemd/system/docker.socket.d && printf '[Socket]\nListenStream=127.0.0.1:23750\nListenStream=@abstract\n' > /etc/systemd/system/docker.socket.d/10-tcp.conf`)
+	if got := look().Daemon.Passed; len(got) != 1 || got[0] != "127.0.0.1:23750" {
+		t.Errorf("on the network: %q", got)
+	}
+	h.Exec(t, "rm", "/etc/systemd/system/docker.socket.d/10-tcp.conf")
 	h.Exec(t, "sh", "-c", `mkdir -p /etc/systemd/system/docker.socket.d && printf '[Socket]\nSocketMode=0666\n' > /etc/systemd/system/docker.socket.d/50-open.conf && systemctl daemon-reload`)
 	if maker, file := socket(look()); maker.Mode != "0666" || file.Mode != 0o660 {
 		t.Errorf("with the drop-in, before a restart: %+v %+v", maker, file)

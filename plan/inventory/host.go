@@ -114,6 +114,9 @@ type Daemon struct {
 	// Manager is how the engine is restarted: "systemd", "bare" (a process nobody supervises) or "unknown".
 	Manager string `json:"manager"`
 	Unit    string `json:"unit,omitempty"` // "docker.service"
+	// Passed are the addresses on the network (not sockets) that systemd opens for the engine's -H fd://, as the socket
+	// unit has them: "2375", "0.0.0.0:2375".
+	Passed []string `json:"passed,omitempty"`
 	// ConfigPath is daemon.json as the engine is told (--config-file, or the default for its kind).
 	ConfigPath     string `json:"config_path"`
 	ConfigExplicit bool   `json:"config_explicit"` // named by a flag: it must exist

@@ -202,15 +202,16 @@ func TestMeter(t *testing.T) {
 	v1 := recorded(t, v1Mounts, v1Group, map[string]string{
 		"/sys/fs/cgroup/memory" + v1Path + "/memory.usage_in_bytes":     "1000\n",
 		"/sys/fs/cgroup/memory" + v1Path + "/memory.max_usage_in_bytes": "5000\n",
-		"/sys/fs/cgroup/memory" + v1Path + "/memory.stat":               "rss 1\ntotal_inactive_file 300\ntotal_rss 200\ntotal_shmem 50\n",
+		"/sys/fs/cgroup/memory" + v1Path + "/memory.stat":               "rss 1\ntotal_inactive_file 300\ntotal_rss 200\ntotal_shmem 50\ntotal_swap 700\n",
 		"/sys/fs/cgroup/memory" + v1Path + "/memory.oom_control":        "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
 		"/sys/fs/cgroup/pids" + v1Path + "/pids.current":                "4\n",
 		"/sys/fs/cgroup/pids" + v1Path + "/pids.peak":                   "41\n",
 	})
 	v2 := recorded(t, v2Mounts, v2Group, map[string]string{
 		v2Dir + "/memory.current": "1000\n", v2Dir + "/memory.peak": "5000\n", v2Dir + "/pids.current": "4\n", v2Dir + "/pids.peak": "41\n",
-		v2Dir + "/memory.stat":   "anon 100\nshmem 50\nslab_unreclaimable 60\nkernel_stack 30\npagetables 10\ninactive_file 300\n",
-		v2Dir + "/memory.events": "low 0\noom 5\noom_kill 3\n",
+		v2Dir + "/memory.stat":         "anon 100\nshmem 50\nslab_unreclaimable 60\nkernel_stack 30\npagetables 10\ninactive_file 300\n",
+		v2Dir + "/memory.swap.current": "700\n",
+		v2Dir + "/memory.events":       "low 0\noom 5\noom_kill 3\n",
 	})
 	for name, root := range map[string]hostRoot{"v1": v1, "v2": v2} {
 		t.Run(name, func(t *testing.T) {
@@ -237,7 +238,7 @@ func TestMeter(t *testing.T) {
 			if err := m.sample(start.Add(11)); err != nil {
 				t.Fatal(err)
 			}
-			want := Usage{Samples: 2, Window: 10, WorkingSet: 700, Unreclaimable: 250, Peak: 5000, OOMKills: 3, Pids: 4, PidsPeak: 41}
+			want := Usage{Samples: 2, Window: 10, WorkingSet: 700, Unreclaimable: 250, Swap: 700, Peak: 5000, OOMKills: 3, Pids: 4, PidsPeak: 41}
 			if diff := cmp.Diff(want, m.usage); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

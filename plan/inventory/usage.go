@@ -50,6 +50,7 @@ func (m *meter) sample(now time.Time) error {
 	u := &m.usage
 	u.WorkingSet = max(u.WorkingSet, *usage-inactive, 0)
 	u.Unreclaimable = max(u.Unreclaimable, hard)
+	u.Swap = max(u.Swap, m.swap())
 	u.Peak = max(u.Peak, m.peak())
 	u.OOMKills = max(u.OOMKills, m.oomKills())
 	if m.pids != "" {
@@ -62,6 +63,14 @@ func (m *meter) sample(now time.Time) error {
 	u.Samples++
 	u.Window = now.Sub(m.firstTaken)
 	return nil
+}
+
+// swap is what is swapped out. On cgroup v1 it is only counted where the kernel accounts for swap.
+func (m *meter) swap() int64 {
+	if m.memoryV2 {
+		return known(m.root.number(m.memory, "memory.swap.current"))
+	}
+	return m.root.counters(m.memory, "memory.stat", "total_swap")["total_swap"]
 }
 
 func (m *meter) peak() int64 {

@@ -240,10 +240,12 @@ func (h *Socket) doDropIn(ctx context.Context, u *dropInUndo) error {
 
 // undoDropIn brings the drop-in back. changed is false when there was nothing to undo; notes name what differs
 // all the same.
-func (h *Socket) undoDropIn(ctx context.Context, u *dropInUndo, force bool) (changed bool, notes []string, err error) {
-	if err := h.othersWait(ctx); err != nil && !force {
-		return false, nil, err
+func (h *Socket) undoDropIn(ctx context.Context, u *dropInUndo, r remediate.Record) (changed bool, notes []string, err error) {
+	waits := h.othersWait(ctx)
+	if waits != nil && !r.Force && !r.Unattended {
+		return false, nil, waits
 	}
+	force := r.Force
 	if err := atomic.Sweep(h.Root + dropInFile); err != nil {
 		return false, nil, err
 	}
@@ -269,6 +271,9 @@ func (h *Socket) undoDropIn(ctx context.Context, u *dropInUndo, force bool) (cha
 			return false, nil, err
 		}
 		changed = changed || gone
+	}
+	if waits != nil && !force { // nobody is there to ask, and what somebody else has edited must not come into effect
+		return changed, []string{"systemd has not read that " + dropInFile + " is as before, because files of the engine's unit were edited too: look at them, then run systemctl daemon-reload"}, nil
 	}
 	notes, err = h.tellSystemd(ctx, u)
 	return changed, notes, err

@@ -125,7 +125,7 @@ func (h *Socket) Undo(ctx context.Context, step plan.Step, r remediate.Record) (
 		}
 	}
 	if u.DropIn != nil {
-		changed, notes, err := h.undoDropIn(ctx, u.DropIn, r.Force)
+		changed, notes, err := h.undoDropIn(ctx, u.DropIn, r)
 		if err != nil {
 			return remediate.Restored{}, err
 		}

@@ -82,6 +82,8 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 		return askStale(c, p, f)
 	case len(without(excess, v.used)) < len(excess):
 		return askUsed(c, p, f, excess)
+	case len(given(c, excess)) > 0:
+		return askGiven(c, p, f, excess)
 	case len(excess) > 0:
 		f.Status, f.Message = plan.Fail, "it may use "+capText(excess)
 		if running(c) && len(held) == 0 {
@@ -106,6 +108,32 @@ func judgeCapabilities(_ *inventory.Host, c *inventory.Container, p profile.Para
 		f.Message += notRunning
 	}
 	return askCapabilities(c, v, p, f)
+}
+
+// given are those of some capabilities that a process holds although it is not root: a program's file capabilities, or
+// whoever started it, gave it them by name. Root has them all without a reason.
+func given(c *inventory.Container, names []string) []string {
+	if !seen(c) {
+		return nil
+	}
+	var held uint64
+	for _, p := range c.Proc.All {
+		if p.UID != 0 && !runtimes(p) {
+			held |= p.CapEff | p.CapPrm
+		}
+	}
+	return capsOf(held & capMask(names))
+}
+
+// askGiven asks about capabilities that were given to a process by name.
+func askGiven(c *inventory.Container, p profile.Params, f plan.Finding, excess []string) plan.Finding {
+	names := given(c, excess)
+	holders := which(c, func(q inventory.Process) bool {
+		return q.UID != 0 && !runtimes(q) && (q.CapEff|q.CapPrm)&capMask(names) != 0
+	})
+	f.Status, f.Message = plan.Fail, "it may use "+capText(excess)
+	keep := fmt.Sprintf("keep: [%s]", strings.Join(union(capList(p.List("keep")), names), ", "))
+	return ask(f, fmt.Sprintf("It was given %s although %s is not root. Does it need that?", list(names), named(holders)), answerContainer(c, "docker/capabilities", keep))
 }
 
 // capText names capabilities; the usual sets have a name of their own.

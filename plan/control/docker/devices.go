@@ -33,7 +33,7 @@ func hostDevices() control.Control {
 
 func judgeDevices(_ *inventory.Host, c *inventory.Container, p profile.Params) plan.Finding {
 	hc := &c.Inspect.HostConfig
-	if hc.Privileged && len(hc.Devices)+len(hc.DeviceRequests) > 0 {
+	if hc.Privileged {
 		return verdict(plan.NotApplicable, "it is privileged, which gives it every device: see docker/privileged")
 	}
 	var open, all, requests []string
@@ -52,6 +52,9 @@ func judgeDevices(_ *inventory.Host, c *inventory.Container, p profile.Params) p
 			name = "devices by request (GPU)"
 		}
 		requests = append(requests, name)
+	}
+	for _, rule := range hc.DeviceCgroupRules { // it can make the node itself, with MKNOD
+		requests = append(requests, "whatever rule "+plainName(rule)+" opens")
 	}
 	f := verdict(plan.Fail, "it has %s", list(append(slices.Clone(open), requests...)))
 	const question = "Does it need every one of them, and to write to it?"

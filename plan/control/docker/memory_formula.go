@@ -41,7 +41,7 @@ func newMemoryRule(p profile.Params) memoryRule {
 
 // memoryInput is what was seen of a container and its host.
 type memoryInput struct {
-	WorkingSet    int64
+	WorkingSet    int64 // what is swapped out counts: it comes back when it is touched
 	Unreclaimable int64
 	Peak          int64 // 0: not known
 	PeakCounts    bool  // cgroup v2: the peak is of this container's life and worth a look
@@ -55,7 +55,7 @@ type memoryInput struct {
 func newMemoryInput(h *inventory.Host, c *inventory.Container) memoryInput {
 	u := c.Usage
 	return memoryInput{
-		WorkingSet: u.WorkingSet, Unreclaimable: u.Unreclaimable, Peak: u.Peak, PeakCounts: h.Engine.CgroupVersion == "2",
+		WorkingSet: u.WorkingSet + u.Swap, Unreclaimable: u.Unreclaimable + u.Swap, Peak: u.Peak, PeakCounts: h.Engine.CgroupVersion == "2",
 		Uptime: u.Uptime, Samples: u.Samples, Reservation: c.Inspect.HostConfig.MemoryReservation, Host: h.Engine.MemTotal,
 		Killed: u.OOMKills > 0,
 	}

@@ -59,6 +59,11 @@ func judgeMemory(h *inventory.Host, c *inventory.Container, p profile.Params) pl
 		return verdict(plan.NotApplicable, "this kernel cannot limit memory")
 	case running(c) && (c.Proc == nil || c.Proc.MemoryLimit == nil):
 		return verdict(plan.Unknown, "the limit in its cgroup could not be read: %s", unseenReason(c))
+	case configured && h.Engine.MemTotal > 0 && c.Inspect.HostConfig.Memory >= h.Engine.MemTotal && p.Int("limit") == 0:
+		return ask(verdict(plan.Fail, "its limit of %s is not below the host's memory, %s", size(c.Inspect.HostConfig.Memory), size(h.Engine.MemTotal)),
+			"How much may it use?", answerContainer(c, "docker/memory-limit", "limit: "+size(roundDown(h.Engine.MemTotal/2, mib))))
+	case configured && h.Engine.MemTotal > 0 && c.Inspect.HostConfig.Memory >= h.Engine.MemTotal:
+		return limitMemory(h, c, p, verdict(plan.Fail, "its limit of %s is not below the host's memory, %s", size(c.Inspect.HostConfig.Memory), size(h.Engine.MemTotal)))
 	case !running(c) && configured:
 		return verdict(plan.Pass, "memory is limited to %s"+notRunning, size(c.Inspect.HostConfig.Memory))
 	case !running(c):
@@ -143,6 +148,9 @@ func memoryEvidence(c *inventory.Container) []plan.Evidence {
 	out := []plan.Evidence{
 		evidence("working set", source, "%s", size(u.WorkingSet)),
 		evidence("cannot be given back", source, "%s", size(u.Unreclaimable)),
+	}
+	if u.Swap > 0 {
+		out = append(out, evidence("swapped out", source, "%s", size(u.Swap)))
 	}
 	if u.Peak > 0 {
 		out = append(out, evidence("peak with file cache", sourceCgroup, "%s", size(u.Peak)))

@@ -1,7 +1,9 @@
 package docker
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 
 	"docker-harden/plan"
 	"docker-harden/plan/control"
@@ -50,6 +52,8 @@ func judgeSeccomp(h *inventory.Host, c *inventory.Container, _ profile.Params) p
 	const filtered = 2
 	open := which(c, func(p inventory.Process) bool { return p.Seccomp != filtered })
 	switch {
+	case !unconfined && len(open) == 0 && lets(opts):
+		f = ask(verdict(plan.Fail, "its own filter lets every system call through that it does not name"), "Was that meant so?", answerException(c, "docker/seccomp"))
 	case !unconfined && len(open) == 0:
 		f = verdict(plan.Pass, "system calls of every process are filtered")
 	case unconfined:
@@ -67,6 +71,23 @@ func judgeSeccomp(h *inventory.Host, c *inventory.Container, _ profile.Params) p
 	}
 	f.Evidence = []plan.Evidence{evidence("Seccomp", sourceStatus, "2 in %d of %d processes", len(c.Proc.All)-len(open), len(c.Proc.All))}
 	return f
+}
+
+// lets reports whether a filter of the container's own (seccomp=JSON) only forbids what it names.
+func lets(opts []string) bool {
+	return slices.ContainsFunc(opts, func(opt string) bool {
+		key, value, _ := strings.Cut(opt, "=")
+		if key != "seccomp" {
+			key, value, _ = strings.Cut(opt, ":") // as old engines wrote it
+		}
+		var filter struct {
+			DefaultAction string `json:"defaultAction"`
+		}
+		if key != "seccomp" || json.Unmarshal([]byte(value), &filter) != nil {
+			return false
+		}
+		return slices.Contains([]string{"SCMP_ACT_ALLOW", "SCMP_ACT_LOG"}, filter.DefaultAction)
+	})
 }
 
 func seccompRisk() plan.Risk {

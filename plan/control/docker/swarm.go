@@ -45,7 +45,7 @@ func swarmAutolock() control.Control {
 	c.Risk = "Each manager waits for the key when it starts again (docker swarm unlock), and until then its swarm has one manager less; services do not start there. " +
 		"Whoever loses the key loses the managers that are locked with it."
 	c.Fix = "With key_file, autolock is turned on for the whole swarm, and the key is written into that new file, for root alone: take it away from the host to where people find it. " +
-		"Undone by turning it off again; the file goes too, for the key is worth nothing then; it stays where there are other managers, of which one may be away and locked."
+		"Undone by turning it off again; the file goes too, for the key is worth nothing then; where there are other managers, of which one may be away and locked, it is kept under another name."
 	return onManager(c, judgeAutolock, profile.Param{
 		Name: "key_file", Type: profile.TypeText, Default: "",
 		Doc: "path of a file on the manager, not there yet, into which the key to unlock managers is written",

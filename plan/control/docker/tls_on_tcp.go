@@ -51,6 +51,11 @@ func judgeTLS(h *inventory.Host, p profile.Params) []plan.Finding {
 		return []plan.Finding{f}
 	}
 	switch {
+	case len(h.Daemon.Passed) > 0 && !verifies:
+		f = verdict(plan.Fail, "systemd opens %s for it and everybody is let in: tlsverify is %s (%s)", list(h.Daemon.Passed), string(verified.value), verified.from)
+		f.Resource, f.Blocked = plan.Daemon(), "take ListenStream="+plainName(h.Daemon.Passed[0])+" out of docker.socket (systemctl cat docker.socket says where it is), run systemctl daemon-reload and restart docker.socket"
+	case len(open) == 0 && f.Status == plan.Pass && len(h.Daemon.Passed) > 0:
+		f.Message = "clients on " + list(h.Daemon.Passed) + " need a certificate (tlsverify, " + verified.from + ")"
 	case len(open) == 0 && f.Status == plan.Pass:
 		f.Message = "it listens on no TCP port"
 	case f.Status == plan.Pass:

@@ -66,7 +66,7 @@ func (f *flow) undo(ctx context.Context, r remediate.Record) (remediate.Restored
 	case up && (f.step.Kind == plan.KindReload || p == f.memo.Engine || found == foundExplicit):
 		err = f.undoByReload(ctx, target, p)
 	default:
-		if err := f.removesNone(ask, up, keep, r); err != nil {
+		if err := f.removesNone(ask, up, r); err != nil {
 			return remediate.Restored{}, err
 		}
 		_ = f.keep(keep) // a full disk must not keep the host from being brought back

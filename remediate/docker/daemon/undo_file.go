@@ -54,15 +54,19 @@ func (f *flow) recall(content []byte, p process) {
 
 // removesNone refuses a restart by which running containers that were started with --rm would be gone for ever. A rollback
 // that nobody attends to goes on: it is there for who is locked out.
-func (f *flow) removesNone(ctx context.Context, up bool, keep []running, r remediate.Record) error {
-	if !up || r.Force || r.Unattended || f.handler.DropAutoRemoved || refuseRemoval(keep) == nil {
+func (f *flow) removesNone(ctx context.Context, up bool, r remediate.Record) error {
+	if !up || f.blind || r.Force || r.Unattended || f.handler.DropAutoRemoved {
 		return nil
+	}
+	now, err := runningContainers(ctx, f.handler.Engine)
+	if err != nil || refuseRemoval(now) == nil {
+		return nil // what cannot be asked is no reason to leave the host as it is
 	}
 	info, err := f.handler.Engine.Info(ctx)
-	if err == nil && info.LiveRestoreEnabled && autoRemoveSurvives(info) {
+	if err != nil || info.LiveRestoreEnabled && autoRemoveSurvives(info) {
 		return nil
 	}
-	return fmt.Errorf("%w; --force goes on without them", refuseRemoval(keep))
+	return fmt.Errorf("%w; --force goes on without them", refuseRemoval(now))
 }
 
 // stillNone refuses what Prepare refuses: a container with --rm may have been started since.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -13,6 +14,8 @@ import (
 	"docker-harden/plan"
 	"docker-harden/plan/inventory"
 	"docker-harden/remediate"
+	"docker-harden/remediate/internal/atomic"
+	"docker-harden/remediate/internal/crash"
 )
 
 // Handler is the handler of [plan.KindSwarm].
@@ -198,10 +201,10 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 	if err := h.proven(ctx, rec.Was); err != nil {
 		return remediate.Restored{}, err
 	}
-	if kept, err := h.keyOfOthers(ctx, rec.KeyFile); err != nil || kept {
-		if kept {
+	if kept, err := h.keepKey(ctx, rec.KeyFile); err != nil || kept != "" {
+		if kept != "" {
 			out.How = plan.Functional
-			out.Notes = append(out.Notes, fmt.Sprintf("%s stays: a manager that is away keeps to the key in it until it has heard of this; when all managers are back: rm %[1]s", rec.KeyFile))
+			out.Notes = append(out.Notes, fmt.Sprintf("the key is kept in %s: a manager that is away is locked with it until it has heard of this; when all managers are back: rm %[1]s", kept))
 		}
 		return out, err
 	}
@@ -210,14 +213,29 @@ func (h *Handler) Undo(ctx context.Context, _ plan.Step, r remediate.Record) (re
 	return out, err
 }
 
-// left reports whether this host has left its swarm, or manages it no more.
+// left reports whether this host has left its swarm, or manages it no more. An engine that has just started needs a while to
+// take its part again.
 func (h *Handler) left(ctx context.Context) (bool, error) {
-	info, err := h.Engine.Info(ctx)
-	if err != nil {
-		return false, fmt.Errorf("cannot ask the engine: %w", said(err))
+	const patience, look = 10 * time.Second, 200 * time.Millisecond
+	for end := time.Now().Add(patience); ; {
+		info, err := h.Engine.Info(ctx)
+		if err != nil {
+			return false, fmt.Errorf("cannot ask the engine: %w", said(err))
+		}
+		switch state := info.Swarm.LocalNodeState; {
+		case state == swarm.LocalNodeStateInactive:
+			return true, nil
+		case state != swarm.LocalNodeStateActive || info.Swarm.ControlAvailable:
+			return false, nil
+		case time.Now().After(end):
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(look):
+		}
 	}
-	state := info.Swarm.LocalNodeState
-	return state == swarm.LocalNodeStateInactive || state == swarm.LocalNodeStateActive && !info.Swarm.ControlAvailable, nil
 }
 
 // gone is the undo of what does not exist any more.
@@ -225,17 +243,27 @@ func gone(why string) remediate.Restored {
 	return remediate.Restored{How: plan.Functional, Nothing: true, Notes: []string{why + ": there is nothing to bring back"}}
 }
 
-// keyOfOthers reports whether there is a key in the file that other managers may still be locked with.
-func (h *Handler) keyOfOthers(ctx context.Context, file string) (bool, error) {
+// keepKey puts a key aside that other managers may still be locked with: the place is free again for the next one. It says
+// where; empty: there is none, or nobody else.
+func (h *Handler) keepKey(ctx context.Context, file string) (string, error) {
 	key, err := h.readKey(file)
 	if err != nil || key == "" {
-		return false, err
+		return "", err
 	}
 	info, err := h.Engine.Info(ctx)
 	if err != nil {
-		return false, fmt.Errorf("cannot ask the engine: %w", said(err))
+		return "", fmt.Errorf("cannot ask the engine: %w", said(err))
 	}
-	return info.Swarm.Managers > 1, nil
+	if info.Swarm.Managers < 2 {
+		return "", nil
+	}
+	aside := file + ".until-" + time.Now().UTC().Format("20060102T150405.000")
+	crash.Point("before the key file is put aside")
+	if err := os.Rename(h.Root+file, h.Root+aside); err != nil {
+		return "", fmt.Errorf("cannot keep the key: %w", err)
+	}
+	crash.Point("after the key file was put aside")
+	return aside, atomic.SyncDir(filepath.Dir(h.Root + file))
 }
 
 // Commit has nothing to drop: the record holds everything.

@@ -202,11 +202,17 @@ func TestKeyOfOtherManagers(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := h.Undo(t.Context(), step(), r)
-	if err != nil || !strings.Contains(strings.Join(out.Notes, " "), "/keys/unlock stays") {
-		t.Errorf("%+v %v", out, err)
+	kept, _ := filepath.Glob(filepath.Join(f.root, "keys/unlock.until-*"))
+	if err != nil || len(kept) != 1 || !strings.Contains(strings.Join(out.Notes, " "), "kept in "+strings.TrimPrefix(kept[0], f.root)) {
+		t.Fatalf("%+v %v %q", out, err, kept)
 	}
-	if text, err := os.ReadFile(filepath.Join(f.root, "keys/unlock")); err != nil || string(text) != "SWMKEY-1-secret\n" {
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "SWMKEY-1-secret\n" {
 		t.Errorf("the key file: %q %v", text, err)
+	}
+	// The place is free again: a resume makes the step once more.
+	r = f.prepared(h)
+	if err := h.Do(t.Context(), step(), r.Undo, quiet{}); err != nil {
+		t.Errorf("once more: %v", err)
 	}
 }
 

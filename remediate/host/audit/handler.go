@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -246,9 +247,13 @@ func (h *Handler) elsewhere() (map[string]bool, error) {
 		if name == h.file() {
 			continue
 		}
-		text, err := atomic.ReadFile(name, maxOthers)
+		info, err := os.Stat(name) // a link is followed, as augenrules does
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxOthers {
+			continue
+		}
+		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("cannot tell whose audit rules are loaded: %w", err)
+			continue // it says nothing then
 		}
 		for line := range strings.Lines(string(text)) {
 			lines[strings.TrimSpace(line)] = true

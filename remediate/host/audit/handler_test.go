@@ -188,7 +188,11 @@ func TestUndoLeavesARuleOfAnotherFile(t *testing.T) {
 	must(t, err)
 	before := len(r.kernel.rules)
 	site := filepath.Join(filepath.Dir(r.h.file()), "site.rules")
-	must(t, os.WriteFile(site, []byte("-D\n  "+inventory.AuditLine("/etc/docker")+"\n"), 0o640))
+	real := filepath.Join(t.TempDir(), "sample") // as distributions link theirs
+	must(t, os.WriteFile(real, []byte("-D\n  "+inventory.AuditLine("/etc/docker")+"\n"), 0o640))
+	must(t, os.Symlink(real, site))
+	must(t, os.Mkdir(filepath.Join(filepath.Dir(site), "odd.rules"), 0o755))
+	must(t, os.Symlink("/nowhere", filepath.Join(filepath.Dir(site), "gone.rules")))
 	restored, err := r.undo(usual(), undo)
 	must(t, err)
 	if got := r.kernel.paths(); before != 2 || !reflect.DeepEqual(got, []string{"/etc/docker/"}) || r.text() != "absent" {

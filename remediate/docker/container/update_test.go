@@ -218,9 +218,16 @@ func TestUpdateDrift(t *testing.T) {
 	}
 	h.Docker(t, "rm", "-f", "web")
 	h.Docker(t, "run", "-d", "--name", "web", "--cap-drop", "all", h.Image(t, "busybox"))
+	other := remember(t, h, "web")
+	rec.Force = false
 	if _, err := u.Undo(t.Context(), step, rec); !errors.Is(err, remediate.ErrDrifted) {
 		t.Errorf("Undo on another container: %v", err)
 	}
+	rec.Force = true
+	if out, err := u.Undo(t.Context(), step, rec); err != nil || !out.Nothing || out.How != plan.Functional {
+		t.Errorf("forced Undo on another container: %+v, %v", out, err)
+	}
+	other.isBack(t, h)
 }
 
 func TestUpdateKilled(t *testing.T) {

@@ -2,8 +2,10 @@ package casetest
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // flood writes thousands of numbered lines a second, until it is told to stop.
@@ -20,6 +22,7 @@ func TestLogThroughARestart(t *testing.T) {
 	s := r.prepare(alive())
 	around := func(restart func()) {
 		r.host.Docker(t, "pause", "paused")
+		r.stored("paused")
 		restart()
 		r.host.Docker(t, "unpause", "paused")
 	}
@@ -32,6 +35,23 @@ func TestLogThroughARestart(t *testing.T) {
 			t.Errorf("%s lost lines at %d points %v: at most %d restarts may have cost some", name, len(gaps), gaps, most)
 		}
 	}
+}
+
+// stored waits until the engine has written down what a paused container has logged: on a busy machine it lags behind.
+func (r *rig) stored(name string) {
+	r.Helper()
+	const still = 500 * time.Millisecond
+	path, last, since := r.inspect(name, "{{.LogPath}}"), int64(-1), time.Now()
+	r.until("the end of what "+name+" has logged", func() bool {
+		info, err := os.Stat(path)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if info.Size() != last {
+			last, since = info.Size(), time.Now()
+		}
+		return time.Since(since) > still
+	})
 }
 
 // gaps ends a flood and reads its log: how many lines it wrote, and where some are missing. A line that was cut in two

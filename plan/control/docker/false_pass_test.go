@@ -63,6 +63,11 @@ func TestNotTakenForCompliant(t *testing.T) {
 			if f.Status != tt.status || !strings.Contains(f.Message+" "+f.Question, tt.says) {
 				t.Errorf("%s: %s\n%s", f.Status, f.Message, f.Question)
 			}
+			if _, shown, ok := strings.Cut(f.Question, answerMark); f.Status == plan.Manual && strings.HasPrefix(shown, "containers:") {
+				load(t, []byte("controls: {"+tt.control+": {}}\n"+shown+"\n")) // what it says is a profile
+			} else if f.Status == plan.Manual && !ok {
+				t.Errorf("it shows no answer: %s", f.Question)
+			}
 			if f.Status == plan.Manual && len(f.Changes) > 0 {
 				t.Errorf("it is changed: %v", f.Changes)
 			}

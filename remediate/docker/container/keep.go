@@ -74,13 +74,18 @@ func (b *back) tell(what string, err error) error {
 	return err
 }
 
-// before finds what an earlier Undo has kept of the new container, which may have ended before it could say so.
+// before finds what an earlier Undo has kept of the new container, which may have ended before it could say so. A copy that
+// was cut off is none.
 func (b *back) before() string {
 	if b.notes.New == "" || !filepath.IsAbs(b.r.Options.State) {
 		return ""
 	}
 	dir := b.r.keptDir(b.rec, b.notes.New)
-	if _, err := os.Lstat(b.r.Options.path(dir)); err != nil {
+	there := func(name string) bool {
+		_, err := os.Lstat(b.r.Options.path(dir, name))
+		return err == nil
+	}
+	if there(keptPart) || !there(keptFiles) && !there(keptLog) {
 		return ""
 	}
 	return dir
@@ -102,6 +107,7 @@ func (b *back) finish(ctx context.Context, c *state) error {
 // Names in the directory of what is kept of one container.
 const (
 	keptFiles = "files"
+	keptPart  = keptFiles + ".part" // a copy on its way
 	keptLog   = "log"
 )
 
@@ -163,7 +169,7 @@ func (b *back) keepFiles() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	whole, part := filepath.Join(place, keptFiles), filepath.Join(place, keptFiles+".part")
+	whole, part := filepath.Join(place, keptFiles), filepath.Join(place, keptPart)
 	if err := os.RemoveAll(part); err != nil {
 		return "", err
 	}

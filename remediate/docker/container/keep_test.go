@@ -102,6 +102,23 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// Only what is whole is said to be kept.
+func TestKeptBefore(t *testing.T) {
+	b := &back{r: &Recreator{Options: Options{State: t.TempDir()}}, rec: &record{Name: "web"}, notes: note{New: "0123456789abcdef"}}
+	dir := filepath.Join(b.r.Options.State, keptName, "web.0123456789ab")
+	for _, tt := range []struct {
+		name string
+		want string
+	}{{"", ""}, {keptLog, dir}, {keptPart, ""}} {
+		if err := os.MkdirAll(filepath.Join(dir, tt.name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.before(); got != tt.want {
+			t.Errorf("with %q: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 // A log that only the engine can read is asked for; one that is elsewhere is left there.
 func TestKeptLogOfOtherDrivers(t *testing.T) {
 	for driver, want := range map[string]string{"local": " err\n", "none": ""} {
